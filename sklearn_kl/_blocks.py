@@ -1,0 +1,138 @@
+"""Row blocks of a data matrix, worked through in lanes over threads and summed in a fixed order."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import scipy.sparse as sp
+from joblib import cpu_count, effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+# X_b and its logits should stay in a core's cache between the two products that read them.
+# 1 to 2 MiB were the fastest on every shape from 20 to 500 features; below, the overhead of the
+# calls shows, above, the second product reads from memory again.
+BLOCK_BYTES = 2 * 2**20
+# Every lane owns one gradient; together they may take this much memory.
+LANE_BYTES = 64 * 2**20
+MAX_LANES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Consecutive rows: a view of X, never a copy, and where they stand."""
+
+    X: np.ndarray | sp.csr_array | sp.csc_array
+    rows: slice
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """Blocks dealt into lanes, and how to run a function over the lanes.
+
+    A lane adds up its blocks one after the other; the lanes' sums are added in lane order. Blocks
+    and lanes follow from the shape of X alone, so a sum is the same, bit for bit, for any number
+    of threads.
+    """
+
+    lanes: tuple[tuple[Block, ...], ...]
+    run: Callable = map
+
+    def sum(self, work):
+        """Add up ``work(lane)``, a tuple of numbers and arrays, over the lanes in order."""
+        parts = iter(self.run(work, self.lanes))
+        totals = list(next(parts))
+        for part in parts:
+            for index, term in enumerate(part):
+                totals[index] += term
+        return totals
+
+    @property
+    def blocks(self) -> Iterator[Block]:
+        """All blocks in row order."""
+        return (block for lane in self.lanes for block in lane)
+
+
+def deal_lanes(X, n_logits):
+    """Cut X into row blocks and deal them into lanes.
+
+    Parameters
+    ----------
+    X : ndarray, CSR or CSC of shape (n_samples, n_features)
+    n_logits : int
+        Numbers that a row's logits take.
+
+    Returns
+    -------
+    tuple of tuple of Block
+    """
+    n_samples, n_features = X.shape
+    gradient_bytes = 8 * n_logits * (n_features + 1)
+    max_lanes = int(np.clip(LANE_BYTES // gradient_bytes, 2, MAX_LANES))
+    n_rows = _rows_per_block(X, n_logits, max_lanes)
+    starts = range(0, n_samples, n_rows)
+    blocks = [_take_rows(X, slice(start, min(start + n_rows, n_samples))) for start in starts]
+    bounds = np.linspace(0, len(blocks), min(max_lanes, len(blocks)) + 1).astype(int)
+    return tuple(tuple(blocks[low:high]) for low, high in pairwise(bounds))
+
+
+def _rows_per_block(X, n_logits, max_lanes):
+    """Rows of a block: what fits the cache for dense X, one block per lane for sparse X."""
+    n_samples, n_features = X.shape
+    if not sp.issparse(X):
+        n_rows = BLOCK_BYTES // (X.dtype.itemsize * (n_features + n_logits))
+        return int(np.clip(n_rows // 64 * 64, 256, 8192))
+    if X.format == "csc":
+        # Rows of a CSC matrix cannot be viewed, only copied.
+        return n_samples
+    # A product with a sparse block sweeps a whole gradient, so few large blocks are better.
+    return max(4096, -(-n_samples // max_lanes))
+
+
+def _take_rows(X, rows):
+    """View rows of X without copying its values."""
+    if not sp.issparse(X):
+        return Block(X[rows], rows)
+    if rows.start == 0 and rows.stop == X.shape[0]:
+        return Block(X, rows)
+    bounds = X.indptr[rows.start : rows.stop + 1]
+    entries = slice(bounds[0], bounds[-1])
+    view = (X.data[entries], X.indices[entries], bounds - bounds[0])
+    shape = (rows.stop - rows.start, X.shape[1])
+    return Block(sp.csr_array(view, shape=shape, copy=False), rows)
+
+
+@contextmanager
+def lane_runner(lanes, n_jobs):
+    """Yield Lanes that run over threads, BLAS held to one thread inside each.
+
+    Parameters
+    ----------
+    lanes : tuple of tuple of Block
+    n_jobs : int or None
+        Number of threads; None takes as many as BLAS may use now, so that a worker process that
+        was given one core uses one. A single lane runs without a pool.
+    """
+    n_threads = 1 if len(lanes) == 1 else min(_count_threads(n_jobs), len(lanes))
+    with _controller().limit(limits=1, user_api="blas"):
+        if n_threads == 1:
+            yield Lanes(lanes)
+            return
+        with ThreadPoolExecutor(n_threads) as pool:
+            yield Lanes(lanes, pool.map)
+
+
+def _count_threads(n_jobs):
+    if n_jobs is not None:
+        return effective_n_jobs(n_jobs)
+    counts = [lib.num_threads for lib in _controller().select(user_api="blas").lib_controllers]
+    return max(counts, default=cpu_count())
+
+
+@cache
+def _controller():
+    """Find the loaded BLAS libraries: it takes milliseconds, so once a process."""
+    return ThreadpoolController()

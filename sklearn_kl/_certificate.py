@@ -1,0 +1,78 @@
+"""A certificate of optimality: by duality, how far a linear model can be from the minimum."""
+
+import numpy as np
+
+
+def certified_gap(objective, theta, value, gradient, *, mean):
+    """Upper bound of ``f(theta) - min f`` in nats, for about the price of one evaluation.
+
+    For any distributions r_i, ``logsumexp(z) >= r'z + entropy(r)``. Insert it for every row, with
+    ``G(r) = 1/M sum_i x_i (m_i r_i - t_i)'``, and minimise over W and b::
+
+        min f >= 1/M sum_i m_i entropy(r_i) - ||G(r)||^2 / (2 alpha)
+        if sum_i (m_i r_i - t_i) = 0,     which the unpenalised intercept requires
+
+    The model's own probabilities q_i meet the condition up to the intercept's gradient g_b only.
+    Tilting all rows alike, ``r_ik = q_ik (1 + d_k - q_i'd)``, with ``B d = -g_b`` and B the
+    Hessian with respect to the intercept, restores it exactly. With ``u = Hessian (0, d)`` of the
+    cross-entropy::
+
+        G(r) = G(q) + u_W,   1/M sum_i m_i entropy(r_i) >= mean entropy(q_i) - u'theta - d'Bd
+
+    since ``entropy(r) = -r'log q - KL(r || q)`` and KL is at most the chi-squared divergence,
+    whose mean is d'Bd. All that is lost is of second order, so the bound is as tight near the
+    minimum as ``||gradient||^2 / (2 alpha)``, to which it reduces without an intercept.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of a LinearSoftmax with an L2 penalty.
+    theta : ndarray of shape (n_params,)
+    value : float
+        Objective at theta, nats.
+    gradient : ndarray of shape (n_params,)
+        Gradient at theta.
+    mean : ndarray of shape (n_features,)
+        Mean of the features, rows weighing their mass.
+
+    Returns
+    -------
+    float or None
+        None where there is no certificate: without a penalty nothing bounds W, and too far from
+        the minimum, or with a class that no target has, no tilt gives distributions.
+    """
+    model, penalty = objective.model, objective.penalty
+    strength = penalty.curvature
+    if strength == 0:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        residual = gradient.copy()
+        residual[: model.n_penalised] -= strength * theta[: model.n_penalised]
+        # entropy(q) = logsumexp(z) - q'z, and the loss is the mean of logsumexp(z) - t'z / m.
+        mean_entropy = value - penalty.value(theta) - residual @ theta
+        if model.fit_intercept:
+            tilted = _tilt(objective, theta, residual)
+            if tilted is None:
+                return None
+            change, divergence = tilted
+            residual = residual + change
+            mean_entropy -= change @ theta + divergence
+        residual, left_over = model.split(residual)
+        if left_over is not None:
+            residual = residual - np.outer(mean, left_over)
+        bound = value - mean_entropy + np.vdot(residual, residual) / (2 * strength)
+    return max(float(bound), 0.0) if np.isfinite(bound) else None
+
+
+def _tilt(objective, theta, residual):
+    """Return ``u`` and ``d'Bd``, or None where the tilted rows would be no distributions."""
+    shift = objective.model.split(residual)[1]
+    hessian = objective.hessian(theta)
+    curvature = hessian.intercept_block()
+    d = np.linalg.lstsq(curvature, -shift, rcond=1e-12)[0]
+    # With one logit the first class has tilt zero.
+    if max(d.max(), 0.0) - min(d.min(), 0.0) > 1:
+        return None
+    direction = np.zeros_like(theta)
+    objective.model.split(direction)[1][:] = d
+    return hessian.loss_product(direction), d @ curvature @ d

@@ -1,0 +1,435 @@
+"""The only reader of y: turns labels, distributions and vote counts into one frozen description."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import entr
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
+
+from sklearn_kl._sklearn import _check_sample_weight
+
+# Numbers of a block of rows: small enough for its temporaries to stay in cache.
+BLOCK_NUMBERS = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What a model is trained on or judged against, whatever form it came in.
+
+    Row i asks for the class k with the strength ``t_ik = weight_i * class_weight_k * Y_ik``, where
+    Y is one-hot for labels. Its mass is ``m_i = sum_k t_ik`` and its distribution ``t_i / m_i``; a
+    row of mass zero is unlabelled and counts for nothing.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The class of every column.
+    codes : ndarray of shape (n_samples,) of int, or None
+        Column of the label of every row; None for a matrix.
+    matrix : ndarray or CSR array of shape (n_samples, n_classes), or None
+        Distributions or counts as they were given; None for labels.
+    weight : ndarray of shape (n_samples,) or None
+        Sample weights; None when every row weighs one.
+    class_weight : ndarray of shape (n_classes,) or None
+        Class weights; None when every class weighs one.
+    mass : ndarray of shape (n_samples,)
+        Total strength of every row, float64.
+    """
+
+    classes: np.ndarray
+    codes: Any
+    matrix: Any
+    weight: np.ndarray | None
+    class_weight: np.ndarray | None
+    mass: np.ndarray
+
+    @property
+    def n_samples(self):
+        """Number of rows."""
+        return len(self.mass)
+
+    @property
+    def n_classes(self):
+        """Number of classes."""
+        return len(self.classes)
+
+    def block(self, rows):
+        """Strengths of a slice of rows, class-major: ndarray of shape (n_classes, n_rows), float64.
+
+        Class-major is the layout in which the objective works: reductions over classes are then
+        long contiguous vector operations.
+        """
+        if self.codes is not None:
+            codes, mass = self.codes[rows], self.mass[rows]
+            strengths = np.zeros((self.n_classes, len(codes)))
+            strengths[codes, np.arange(len(codes))] = mass
+            return strengths
+        strengths = self._class_major(rows)
+        if self.weight is not None:
+            strengths *= self.weight[rows]
+        return strengths
+
+    def _class_major(self, rows):
+        """Strengths of a slice of rows of the matrix as if every row weighed one."""
+        matrix = self.matrix[rows]
+        dense = matrix.toarray() if sp.issparse(matrix) else matrix
+        strengths = dense.T.astype(np.float64, order="C")
+        if self.class_weight is not None:
+            strengths *= self.class_weight[:, None]
+        return strengths
+
+    def class_mass(self):
+        """Total strength of every class: ndarray of shape (n_classes,), float64."""
+        if self.codes is not None:
+            return np.bincount(self.codes, weights=self.mass, minlength=self.n_classes)
+        ones = np.ones(self.n_samples) if self.weight is None else self.weight
+        totals = self.matrix.T @ ones
+        return totals if self.class_weight is None else totals * self.class_weight
+
+    def row_entropy(self):
+        """Entropy of every row's distribution in nats, 0 for an unlabelled row."""
+        if self.codes is not None:
+            return np.zeros(self.n_samples)
+        if sp.issparse(self.matrix):
+            return self._sparse_row_entropy()
+        entropy = np.empty(self.n_samples)
+        n_rows = max(1, BLOCK_NUMBERS // self.n_classes)
+        for start in range(0, self.n_samples, n_rows):
+            share = self._class_major(slice(start, start + n_rows))
+            total = share.sum(axis=0)
+            share /= np.where(total > 0, total, 1.0)
+            # A logarithm of all numbers is several times faster than one of the positive ones.
+            log_share = np.log(np.maximum(share, np.finfo(np.float64).tiny))
+            np.negative((share * log_share).sum(axis=0), out=entropy[start : start + n_rows])
+        return entropy + 0.0
+
+    def _sparse_row_entropy(self):
+        share = sp.csr_array(self.matrix, dtype=np.float64, copy=True)
+        if self.class_weight is not None:
+            share.data *= self.class_weight[share.indices]
+        total = np.asarray(share.sum(axis=1)).ravel()
+        share.data /= np.repeat(np.where(total > 0, total, 1.0), np.diff(share.indptr))
+        share.data = entr(share.data)
+        return np.asarray(share.sum(axis=1)).ravel()
+
+    def entropy(self):
+        """Mean entropy of the targets in nats, rows weighing their mass."""
+        return float(self.mass @ self.row_entropy() / self.mass.sum())
+
+
+def encode_targets(
+    y, *, classes=None, sample_weight=None, class_weight=None, dtype=np.float64, name="y"
+):
+    """Describe y by one formula: labels are one-hot, a row of a matrix weighs its total.
+
+    The number of dimensions alone decides: 1-D is labels, 2-D is distributions or counts.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels of any dtype; or a matrix of non-negative numbers as array, DataFrame (the column
+        names become the classes) or sparse matrix.
+    classes : array-like of shape (n_classes,), default=None
+        The classes in column order. None takes the sorted labels, the column names, or
+        ``arange(n_classes)``.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights that multiply a row's total.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes; "balanced" gives every class the same share of the mass.
+    dtype : dtype, default=float64
+        Smallest precision of the sums; a float32 matrix is kept as it is.
+    name : str, default="y"
+        What error messages call the argument.
+
+    Returns
+    -------
+    Targets
+
+    Raises
+    ------
+    ValueError
+        For negative, missing or infinite entries, continuous 1-D values, labels or columns that
+        do not match `classes`, and a total mass of zero.
+    """
+    columns = column_names(y)
+    y = _check_y(y, name)
+    if classes is not None:
+        classes = np.asarray(classes)
+    if y.ndim == 1:
+        classes, codes = _encode_labels(y, classes, name)
+        matrix = None
+        total = np.ones(len(y))
+    else:
+        codes = None
+        matrix, classes = _match_columns(y, columns, classes, name)
+        total = np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
+    weight = _check_weight(sample_weight, y, dtype)
+    mass = total if weight is None else total * weight
+    _check_mass(mass, name, sample_weight)
+    targets = Targets(classes, codes, matrix, weight, None, mass)
+    return targets if class_weight is None else _apply_class_weight(targets, class_weight, name)
+
+
+def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=None):
+    """Describe y, or the matrix `target_proba` that stands in for the labels y.
+
+    An array `target_proba` has one column per sorted label of y. A DataFrame names its classes,
+    which are then sorted, so that a subset of rows without some class still knows them all.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels, if `target_proba` is given.
+    target_proba : array-like of shape (n_samples, n_classes), default=None
+        Distributions or counts.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative factors of the rows.
+    class_weight : dict or "balanced", default=None
+        Factors of the classes.
+
+    Returns
+    -------
+    Targets
+
+    Raises
+    ------
+    ValueError
+        If y is not 1-D or its labels do not match the columns of `target_proba`.
+    """
+    weights = {"sample_weight": sample_weight, "class_weight": class_weight}
+    if target_proba is None:
+        return encode_targets(y, **weights)
+    labels = encode_targets(y)
+    if labels.codes is None:
+        raise ValueError(
+            f"y is a matrix with {labels.n_classes} columns and target_proba is given too. Pass "
+            "the matrix alone, as y, or labels as y and the matrix as target_proba."
+        )
+    columns = column_names(target_proba)
+    classes = labels.classes if columns is None else np.sort(columns)
+    if columns is not None:
+        unknown = sorted(set(labels.classes.tolist()) - set(columns.tolist()))
+        if unknown:
+            raise ValueError(
+                f"y contains labels that are not columns of target_proba: {unknown[:10]} are not "
+                f"among {columns[:10].tolist()}. Name the columns by the labels of y; "
+                "scikit-learn's cross_val_predict replaces labels by integers before it fits, so "
+                "there use the integers 0, 1, ... as labels and column names."
+            )
+    n_columns = np.shape(target_proba)[-1] if np.ndim(target_proba) or columns is not None else 0
+    if n_columns != len(classes):
+        raise ValueError(
+            f"target_proba has {n_columns} columns, but y has {len(classes)} labels: "
+            f"{classes[:10].tolist()}. An array needs one column per sorted label of y; if some "
+            "label is missing from y, pass a DataFrame whose column names are the classes."
+        )
+    targets = encode_targets(target_proba, classes=classes, name="target_proba", **weights)
+    check_consistent_length(labels.mass, targets.mass)
+    return targets
+
+
+def column_names(y):
+    """Column names of a DataFrame as an array of classes, or None for anything else."""
+    if not hasattr(y, "columns") or getattr(y, "ndim", len(getattr(y, "shape", ()))) != 2:
+        return None
+    names = list(y.columns)
+    if len(set(names)) < len(names):
+        repeated = sorted({str(name) for name in names if names.count(name) > 1})
+        raise ValueError(
+            f"The column names of a DataFrame of targets are its classes and must differ; "
+            f"{repeated} appear more than once. Rename or sum these columns."
+        )
+    if len({isinstance(name, str) for name in names}) > 1:
+        raise TypeError(
+            f"The column names of a DataFrame of targets mix strings and numbers: {names[:10]}. "
+            "Use one type, for example df.columns = df.columns.astype(str)."
+        )
+    return np.asarray(names)
+
+
+def _check_y(y, name):
+    """Validate y as an array of one or two dimensions, or a CSR array. Never changes y."""
+    if y is None:
+        raise ValueError(
+            f"This estimator requires {name} to be passed, but the target {name} is None."
+        )
+    if sp.issparse(y):
+        y = sp.csr_array(y)
+    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name=name)
+    if y.ndim == 0 or y.ndim > 2:
+        raise ValueError(f"{name} should be 1-D labels or a 2-D matrix, got {y.ndim} dimensions.")
+    if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):
+        warnings.warn(
+            f"A column-vector {name} was passed when a 1d array was expected: its {y.shape[0]} "
+            f"values are read as labels. Use {name}.ravel() for labels; a matrix of targets needs "
+            "one column per class.",
+            DataConversionWarning,
+            stacklevel=4,
+        )
+        y = y.ravel()
+    return _check_labels(y, name) if y.ndim == 1 else _check_matrix(y, name)
+
+
+def _check_labels(y, name):
+    """Raise for 1-D values that are no labels."""
+    if y.dtype.kind == "O" and any(value is None or value != value for value in y):
+        raise ValueError(
+            f"Input {name} contains NaN or None: a label is missing. Drop the row, or pass a "
+            "matrix of targets with a row of zeros for it."
+        )
+    if y.dtype.kind not in "iubU":
+        check_classification_targets(y)
+    return y
+
+
+def _check_matrix(y, name):
+    """Raise for a matrix that holds anything but non-negative finite numbers."""
+    if y.dtype.kind not in "fiub":
+        y = check_array(y, dtype=np.float64, input_name=name)
+    values = y.data if sp.issparse(y) else y
+    if values.size and values.min() < 0:
+        raise ValueError(
+            f"Negative values in {name}: the smallest is {values.min():g}. A matrix of targets "
+            "holds probabilities or counts, which are not negative."
+        )
+    if y.dtype not in (np.float64, np.float32):
+        y = y.astype(np.float64)
+    return y
+
+
+def _encode_labels(y, classes, name):
+    """Return the classes and the code of every label among them."""
+    try:
+        present, codes = _unique_inverse(y)
+    except TypeError as error:
+        raise TypeError(
+            f"The labels in {name} mix types that do not sort, such as strings and numbers. "
+            f"Convert them to one type first. ({error})"
+        ) from error
+    if classes is None:
+        return present, codes
+    order = np.argsort(classes, kind="stable")
+    place = np.searchsorted(classes, present, sorter=order).clip(max=len(classes) - 1)
+    position = order[place]
+    unknown = present[classes[position] != present]
+    if len(unknown):
+        raise ValueError(
+            f"{name} contains labels that are not among the classes {classes[:10].tolist()}: "
+            f"{unknown[:10].tolist()}."
+        )
+    return classes, position[codes]
+
+
+def _unique_inverse(y):
+    """Return the sorted distinct labels and the position of every label among them."""
+    if y.dtype.kind not in "iu":
+        return np.unique(y, return_inverse=True)
+    low, high = int(y.min()), int(y.max())
+    if high - low > 4 * len(y) + 1000:
+        return np.unique(y, return_inverse=True)
+    # Counting small integers is many times faster than sorting them.
+    wide = y if y.dtype.kind == "u" else y.astype(np.int64, copy=False)
+    offset = (wide - wide.dtype.type(low)).astype(np.intp, copy=False)
+    present = np.bincount(offset) > 0
+    position = np.cumsum(present) - 1
+    return (np.flatnonzero(present) + low).astype(y.dtype), position[offset]
+
+
+def _match_columns(y, columns, classes, name):
+    """Return the matrix with its columns in the order of the classes, and the classes."""
+    n_columns = y.shape[1]
+    if classes is None:
+        return y, np.arange(n_columns) if columns is None else columns
+    if columns is None:
+        if n_columns != len(classes):
+            raise ValueError(
+                f"{name} has {n_columns} columns, but there are {len(classes)} classes: "
+                f"{classes[:10].tolist()}. Give one column per class, or a DataFrame whose column "
+                "names are classes."
+            )
+        return y, classes
+    if set(columns.tolist()) != set(classes.tolist()):
+        raise ValueError(
+            f"The columns of {name} are {columns[:10].tolist()}, but the classes are "
+            f"{classes[:10].tolist()}. Rename the columns, or add missing ones as zeros."
+        )
+    place = {column: index for index, column in enumerate(columns.tolist())}
+    order = [place[label] for label in classes.tolist()]
+    return (y if order == list(range(n_columns)) else y[:, order]), classes
+
+
+def _check_weight(sample_weight, y, dtype):
+    """Return non-negative float64 weights, or None when every row weighs one."""
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(
+        sample_weight, y, dtype=np.float64, ensure_non_negative=True, copy=True
+    )
+
+
+def _check_mass(mass, name, sample_weight):
+    """Raise when nothing is left to learn from or to judge against."""
+    total = mass.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"The total mass of {name} times sample_weight is {total}: scale {name} or "
+            "sample_weight down so that their sum is a finite number."
+        )
+    if total > 0:
+        return
+    cause = f"every row of {name} sums to zero"
+    if sample_weight is not None:
+        cause += " or has sample_weight zero"
+    raise ValueError(
+        f"The total mass of the targets is zero: {cause}. At least one row must carry weight."
+    )
+
+
+def _apply_class_weight(targets, class_weight, name):
+    """Return the targets with every class's strength multiplied by its weight."""
+    class_mass = targets.class_mass()
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        weight = np.divide(
+            class_mass.sum(),
+            len(class_mass) * class_mass,
+            where=class_mass > 0,
+            out=np.zeros_like(class_mass),
+        )
+    elif isinstance(class_weight, dict):
+        weight = _class_weight_vector(class_weight, targets.classes)
+    else:
+        raise ValueError(
+            f"class_weight must be a dict of class to weight, 'balanced' or None, got "
+            f"{class_weight!r}."
+        )
+    if targets.codes is not None:
+        mass = targets.mass * weight[targets.codes]
+    else:
+        mass = np.asarray(targets.matrix @ weight, dtype=np.float64).ravel()
+        mass = mass if targets.weight is None else mass * targets.weight
+    _check_mass(mass, f"{name} times class_weight", None)
+    return Targets(targets.classes, targets.codes, targets.matrix, targets.weight, weight, mass)
+
+
+def _class_weight_vector(class_weight, classes):
+    """Return the weights of a dict in the order of the classes, one where it is silent."""
+    known = set(classes.tolist())
+    unknown = [label for label in class_weight if label not in known]
+    if unknown:
+        raise ValueError(
+            f"The classes {unknown} of class_weight are not among the classes "
+            f"{classes[:10].tolist()}. Remove or rename them."
+        )
+    weight = np.array(
+        [class_weight.get(label, 1.0) for label in classes.tolist()], dtype=np.float64
+    )
+    if not (np.isfinite(weight).all() and (weight >= 0).all()):
+        raise ValueError(
+            f"class_weight holds {class_weight}: weights must be finite and not negative."
+        )
+    return weight

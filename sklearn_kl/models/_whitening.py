@@ -1,0 +1,111 @@
+"""Whitening: coordinates in which the mean cross-entropy of a linear model is nearly round."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+# Added to the diagonal of the correlation matrix, so that collinear columns have a factor.
+RIDGE = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """The change of coordinates ``W = D^-1 L^-T V``, ``b = c / s - W' mean``.
+
+    The Hessian of the mean cross-entropy of a softmax is at most
+    ``1/2 (I - 11'/K) (x) Cov(X)`` (Boehning 1992); with typical class probabilities it is about
+    ``h Cov(X)`` for every class. With ``A = h Cov(X) + penalty = D L L' D``, where D holds the
+    square roots of the diagonal of A, the Hessian with respect to V is about the identity. D
+    apart from L keeps features of any unit within the range of floats. Subtracting the mean
+    decouples the intercept without touching X.
+
+    Parameters
+    ----------
+    model : LinearSoftmax
+        Knows how theta splits into W and b.
+    diagonal : ndarray of shape (n_features,)
+        D.
+    factor : ndarray of shape (n_features, n_features) or None
+        Lower triangular L; None stands for the identity.
+    mean : ndarray of shape (n_features,)
+        Zero for a model without an intercept.
+    intercept_scale : float
+        s, the square root of h.
+
+    References
+    ----------
+    Boehning, D. (1992). Multinomial logistic regression algorithm. Annals of the Institute of
+    Statistical Mathematics, 44, 197-200. :doi:`10.1007/BF00048682`
+    """
+
+    model: Any
+    diagonal: np.ndarray
+    factor: np.ndarray | None
+    mean: np.ndarray
+    intercept_scale: float
+
+    def to_theta(self, v):
+        """Return theta for the coordinates v."""
+        weights, centre = self.model.split(v)
+        weights = self._solve(weights, trans="T") / self.diagonal[:, None]
+        if centre is None:
+            return weights.ravel()
+        return self.model.join(weights, centre / self.intercept_scale - self.mean @ weights)
+
+    def from_theta(self, theta):
+        """Return the coordinates of theta."""
+        weights, intercept = self.model.split(theta)
+        v = weights * self.diagonal[:, None]
+        v = v if self.factor is None else self.factor.T @ v
+        if intercept is None:
+            return v.ravel()
+        return self.model.join(v, (intercept + self.mean @ weights) * self.intercept_scale)
+
+    def pull_gradient(self, gradient):
+        """Return the gradient with respect to v, given the one with respect to theta."""
+        weights, intercept = self.model.split(gradient)
+        if intercept is None:
+            return self._solve(weights / self.diagonal[:, None]).ravel()
+        centred = weights - np.outer(self.mean, intercept)
+        return self.model.join(
+            self._solve(centred / self.diagonal[:, None]), intercept / self.intercept_scale
+        )
+
+    def _solve(self, columns, trans="N"):
+        if self.factor is None:
+            return columns
+        return scipy.linalg.solve_triangular(
+            self.factor, columns, lower=True, trans=trans, check_finite=False
+        )
+
+
+def whiten(model, moments, strength):
+    """Whitening of a linear model with an L2 penalty.
+
+    Parameters
+    ----------
+    model : LinearSoftmax
+    moments : Moments
+    strength : float
+        Curvature of the penalty.
+
+    Returns
+    -------
+    Whitening
+    """
+    share = moments.class_mass / moments.class_mass.sum()
+    spread = 1.0 - share @ share
+    h = max(spread / 2 if model.n_logits == 1 else spread / len(share), 1e-6)
+    data = np.sqrt(h) * moments.deviation
+    diagonal = np.hypot(data, np.sqrt(strength))
+    diagonal[diagonal == 0] = 1.0
+    factor = None
+    if moments.correlation is not None:
+        part = data / diagonal
+        matrix = moments.correlation * part * part[:, None]
+        np.fill_diagonal(matrix, 1.0 + RIDGE)
+        factor = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+    mean = moments.mean if model.fit_intercept else np.zeros(model.n_features)
+    return Whitening(model, diagonal, factor, mean, np.sqrt(h))

@@ -1,0 +1,107 @@
+"""What a solver is given, what it returns, and how it judges convergence."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class Problem(Protocol):
+    """A smooth function to minimise.
+
+    An optional attribute ``lower_bound`` says, in nats, what the value can never fall below; a
+    solver that comes within the tolerance of it is done.
+    """
+
+    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the value in nats and the gradient."""
+
+    def hessian(self, theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the function ``v -> Hessian(theta) @ v``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """What is known after an iteration.
+
+    Parameters
+    ----------
+    number : int
+        1 for the first.
+    theta : ndarray of shape (n_params,)
+    value : float
+        Objective in nats.
+    gap : float
+        Estimated distance of the value from the minimum, nats.
+    """
+
+    number: int
+    theta: np.ndarray
+    value: float
+    gap: float
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Where a solver ended.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (n_params,)
+    value : float
+        Objective in nats.
+    gradient : ndarray of shape (n_params,)
+        Gradient with respect to theta.
+    gap : float
+        Estimated distance of the value from the minimum, nats.
+    converged : bool
+        Whether the gap is at most the tolerance, or as small as rounding allows.
+    stopped : bool
+        Whether `on_iteration` asked to stop.
+    n_iter : int
+    n_evaluations : int
+        Evaluations of value and gradient.
+    message : str
+        Why the solver ended, in SciPy's words where SciPy ended it.
+    """
+
+    theta: np.ndarray
+    value: float
+    gradient: np.ndarray
+    gap: float
+    converged: bool
+    stopped: bool
+    n_iter: int
+    n_evaluations: int
+    message: str
+
+
+class GapEstimate:
+    """Estimate how far a value is from the minimum, from gradients alone.
+
+    For a quadratic, ``f - f* <= ||g||^2 / (2 c)``, where c is the smallest curvature. The curvature
+    along the last steps, ``c = s'y / s's``, stands in for it: what is left to gain lies along the
+    directions in which progress is still being made. The estimate is in the units of f, so it does
+    not change when features are rescaled or rows repeated.
+
+    Parameters
+    ----------
+    memory : int, default=10
+        Number of steps that are remembered.
+    """
+
+    def __init__(self, memory=10):
+        self._curvatures: deque[float] = deque(maxlen=memory)
+        self._last = None
+
+    def update(self, x, gradient):
+        """Take in the next iterate and return the estimated gap at it."""
+        if self._last is not None:
+            step, change = x - self._last[0], gradient - self._last[1]
+            squared_length = step @ step
+            if squared_length > 0 and step @ change > 0:
+                self._curvatures.append((step @ change) / squared_length)
+        self._last = (x.copy(), gradient.copy())
+        return float(gradient @ gradient) / (2 * min(self._curvatures, default=1.0))

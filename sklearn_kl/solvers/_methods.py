@@ -1,0 +1,183 @@
+"""The solvers: each is a method of scipy.optimize.minimize with the settings that suit it."""
+
+import warnings
+
+import numpy as np
+import scipy.optimize
+from sklearn.base import BaseEstimator
+
+from sklearn_kl.solvers._scipy import Descent
+
+
+class Solver(BaseEstimator):
+    """Minimise a Problem; subclasses say how.
+
+    Parameters
+    ----------
+    max_iter : int, default=None
+        Largest number of iterations; None takes the estimator's.
+    tol : float, default=None
+        Stop when the estimated distance from the minimum is at most this many nats; None takes
+        the estimator's.
+    precondition : bool, default=True
+        Work in coordinates in which the problem is nearly round, where the model offers them.
+        False is the textbook's algorithm on the parameters themselves.
+    """
+
+    def __init__(self, *, max_iter=None, tol=None, precondition=True):
+        self.max_iter = max_iter
+        self.tol = tol
+        self.precondition = precondition
+
+    def minimize(
+        self, problem, theta0, *, preconditioner=None, tol=1e-7, max_iter=1000, on_iteration=None
+    ):
+        """Minimise the problem from theta0.
+
+        Parameters
+        ----------
+        problem : Problem
+        theta0 : ndarray of shape (n_params,)
+            Not changed.
+        preconditioner : Preconditioner, default=None
+            Change of coordinates to work in.
+        tol : float, default=1e-7
+            Nats; used where the solver's own `tol` is None.
+        max_iter : int, default=1000
+            Used where the solver's own `max_iter` is None.
+        on_iteration : callable, default=None
+            Called with an Iteration after each one; a true result stops the solver.
+
+        Returns
+        -------
+        Result
+        """
+        descent = Descent(
+            problem,
+            theta0,
+            preconditioner if self.precondition else None,
+            tol=tol if self.tol is None else self.tol,
+            on_iteration=on_iteration,
+        )
+        return self._descend(descent, max_iter if self.max_iter is None else self.max_iter)
+
+    def _descend(self, descent, max_iter):
+        raise NotImplementedError
+
+
+class LBFGS(Solver):
+    """Limited-memory quasi-Newton: the default.
+
+    Parameters
+    ----------
+    max_iter : int, default=None
+        Largest number of iterations; None takes the estimator's.
+    tol : float, default=None
+        Nats; None takes the estimator's.
+    precondition : bool, default=True
+        Work in coordinates in which the problem is nearly round.
+    memory : int, default=10
+        Number of steps from which the curvature is inferred.
+
+    References
+    ----------
+    Byrd, R. H., Lu, P., Nocedal, J. and Zhu, C. (1995). A limited memory algorithm for bound
+    constrained optimization. SIAM Journal on Scientific Computing, 16, 1190-1208.
+    """
+
+    def __init__(self, *, max_iter=None, tol=None, precondition=True, memory=10):
+        super().__init__(max_iter=max_iter, tol=tol, precondition=precondition)
+        self.memory = memory
+
+    def _descend(self, descent, max_iter):
+        # ftol and gtol of zero leave the judgement to the gap.
+        return descent.run(
+            "L-BFGS-B", maxiter=max_iter, maxcor=self.memory, ftol=0.0, gtol=0.0, maxfun=np.inf
+        )
+
+
+class NewtonCG(Solver):
+    """Trust-region Newton with exact Hessian products, by conjugate gradients (Steihaug).
+
+    Parameters
+    ----------
+    max_iter : int, default=None
+        Largest number of iterations; None takes the estimator's.
+    tol : float, default=None
+        Nats; None takes the estimator's.
+    precondition : bool, default=True
+        Work in coordinates in which the problem is nearly round.
+
+    References
+    ----------
+    Nocedal, J. and Wright, S. J. (2006). Numerical Optimization, second edition, chapter 7.
+    """
+
+    def _descend(self, descent, max_iter):
+        return descent.run("trust-ncg", hessp=True, maxiter=max_iter, gtol=0.0)
+
+
+class GradientDescent(Solver):
+    """Steepest descent with a line search that meets the Wolfe conditions.
+
+    With ``precondition=False`` it is what textbooks start with, and as slow.
+
+    Parameters
+    ----------
+    max_iter : int, default=None
+        Largest number of iterations; None takes the estimator's.
+    tol : float, default=None
+        Nats; None takes the estimator's.
+    precondition : bool, default=True
+        Work in coordinates in which the problem is nearly round.
+    """
+
+    def _descend(self, descent, max_iter):
+        return descent.run(_steepest_descent, maxiter=max_iter)
+
+
+def _steepest_descent(fun, x0, args=(), jac=None, callback=None, maxiter=1000, **unused):
+    """Steepest descent as a custom method of scipy.optimize.minimize."""
+    x, value, gradient, step = x0, fun(x0), jac(x0), 1.0
+    message = "Maximum number of iterations has been exceeded."
+    for _ in range(maxiter):
+        direction = -step * gradient
+        with warnings.catch_warnings():
+            # A failed search is told by its result.
+            warnings.simplefilter("ignore")
+            length, *_ = scipy.optimize.line_search(
+                fun, jac, x, direction, gfk=gradient, old_fval=value
+            )
+        if length is None:
+            message = "The line search found no lower value."
+            break
+        step *= length
+        x = x + length * direction
+        value, gradient = fun(x), jac(x)
+        try:
+            callback(scipy.optimize.OptimizeResult(x=x, fun=value))
+        except StopIteration:
+            message = "`callback` raised `StopIteration`."
+            break
+    return scipy.optimize.OptimizeResult(x=x, fun=value, jac=gradient, message=message)
+
+
+SOLVERS = {"lbfgs": LBFGS, "newton-cg": NewtonCG, "gd": GradientDescent}
+
+
+def make_solver(solver):
+    """Return a solver for its name, or a copy of an instance.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or an object that is no Solver.
+    """
+    if isinstance(solver, str) and solver in SOLVERS:
+        return SOLVERS[solver]()
+    if hasattr(solver, "minimize") and not isinstance(solver, type):
+        return solver
+    raise ValueError(
+        f"solver must be one of {sorted(SOLVERS)} or an instance of a Solver such as "
+        f"sklearn_kl.solvers.LBFGS(), got {solver!r}."
+    )
