@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def certified_gap(objective, theta, value, gradient, *, mean):
+def certified_gap(objective, theta, value, gradient):
     """Upper bound of ``f(theta) - min f`` in nats, for about the price of one evaluation.
 
     For any distributions r_i, ``logsumexp(z) >= r'z + entropy(r)``. Insert it for every row, with
@@ -32,8 +32,6 @@ def certified_gap(objective, theta, value, gradient, *, mean):
         Objective at theta, nats.
     gradient : ndarray of shape (n_params,)
         Gradient at theta.
-    mean : ndarray of shape (n_features,)
-        Mean of the features, rows weighing their mass.
 
     Returns
     -------
@@ -59,7 +57,7 @@ def certified_gap(objective, theta, value, gradient, *, mean):
             mean_entropy -= change @ theta + divergence
         residual, left_over = model.split(residual)
         if left_over is not None:
-            residual = residual - np.outer(mean, left_over)
+            residual = residual - np.outer(objective.mean, left_over)
         bound = value - mean_entropy + np.vdot(residual, residual) / (2 * strength)
     return max(float(bound), 0.0) if np.isfinite(bound) else None
 
@@ -69,7 +67,12 @@ def _tilt(objective, theta, residual):
     shift = objective.model.split(residual)[1]
     hessian = objective.hessian(theta)
     curvature = hessian.intercept_block()
-    d = np.linalg.lstsq(curvature, -shift, rcond=1e-12)[0]
+    # Shifting all logits alike changes nothing; adding that direction makes the matrix regular.
+    regular = curvature + np.trace(curvature) / len(shift) if len(shift) > 1 else curvature
+    try:
+        d = np.linalg.solve(regular, -shift)
+    except np.linalg.LinAlgError:
+        return None
     # With one logit the first class has tilt zero.
     if max(d.max(), 0.0) - min(d.min(), 0.0) > 1:
         return None

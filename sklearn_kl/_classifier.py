@@ -188,7 +188,8 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         model = LinearSoftmax(
             X.shape[1], 1 if n_classes == 2 else n_classes, bool(self.fit_intercept)
         )
-        penalty = L2(1.0 / (self.C * targets.mass.sum()), model.n_penalised)
+        penalty = L2(self._strength(targets), model.n_penalised)
+        targets = targets.share_of_total()
         theta0 = self._first_theta(model, targets)
         report = FitReport(
             self,
@@ -201,7 +202,7 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
         with lane_runner(deal_lanes(X, model.n_logits), self.n_jobs) as lanes:
             prepared = model.prepare(lanes, targets, penalty)
-            objective = Objective(model, penalty, targets, lanes, prepared.statistic)
+            objective = Objective(model, penalty, targets, lanes, prepared.statistic, prepared.mean)
             result = make_solver(self.solver).minimize(
                 objective,
                 theta0,
@@ -210,7 +211,8 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 max_iter=self.max_iter,
                 on_iteration=report,
             )
-        self._store(objective, prepared, result)
+            gap = certified_gap(objective, result.theta, result.value, result.gradient)
+        self._store(objective, result, gap)
         vars(self).update(report.attributes(result.theta))
         self.loss_path_ = report.path
         report.close()
@@ -287,7 +289,8 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Entries of `classes_`.
         """
-        return self.classes_[self._predict_codes(X)]
+        codes = self._predict_codes(X)
+        return self.classes_[codes]
 
     def score(self, X, y, sample_weight=None):
         """Accuracy; for a matrix of targets, the expected accuracy.
@@ -348,6 +351,13 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         return X, targets
 
+    def _strength(self, targets):
+        """Strength of the L2 penalty in the mean objective."""
+        with np.errstate(over="ignore"):
+            strength = 1.0 / np.float64(self.C) / targets.mass.sum()
+        # Far below, the weights are zero to the last digit already.
+        return float(min(strength, 1e300))
+
     def _first_theta(self, model, targets):
         """Theta to start from: the last fit's with warm_start, else the model's choice."""
         if not (self.warm_start and hasattr(self, "coef_")):
@@ -373,15 +383,13 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "classes_": classes,
         }
 
-    def _store(self, objective, prepared, result):
+    def _store(self, objective, result, gap):
         """Set the attributes that describe the fit, and warn if it did not converge."""
         self.n_iter_ = result.n_iter
         self.cross_entropy_ = result.value - objective.penalty.value(result.theta)
         self.target_entropy_ = objective.lower_bound
         self.kl_divergence_ = self.cross_entropy_ - self.target_entropy_
-        self.optimality_gap_ = certified_gap(
-            objective, result.theta, result.value, result.gradient, mean=prepared.mean
-        )
+        self.optimality_gap_ = gap
         self.converged_ = result.converged
         if result.converged or result.stopped:
             return

@@ -16,6 +16,7 @@ distributions or counts.
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,9 @@ class Objective:
         The rows of X.
     statistic : ndarray of shape (n_params,) or None
         T where the logits are linear in theta.
+    mean : ndarray of shape (n_features,) or None
+        Mean of the features, rows weighing their mass, where the model is linear: it saves the
+        pass over X at weights of zero, where most fits start.
     """
 
     model: ParametricModel
@@ -48,6 +52,7 @@ class Objective:
     targets: Targets
     lanes: Lanes
     statistic: np.ndarray | None = None
+    mean: Any = None
 
     @cached_property
     def lower_bound(self):
@@ -74,7 +79,10 @@ class Objective:
         return Hessian.at(self, theta)
 
     def _mean_loss_and_gradient(self, theta):
-        loss, gradient = self.lanes.sum(partial(self._lane_loss_and_gradient, theta))
+        if self.mean is not None and not theta[: self.model.n_penalised].any():
+            loss, gradient = self._loss_and_gradient_at_mean(theta)
+        else:
+            loss, gradient = self.lanes.sum(partial(self._lane_loss_and_gradient, theta))
         if self.statistic is not None:
             # The logits were computed from theta rounded to the dtype of X; so is this term.
             dtype = next(self.lanes.blocks).X.dtype
@@ -94,6 +102,15 @@ class Objective:
             if self.statistic is None:
                 z -= strength
             self.model.pullback(theta, block.X, z, out=gradient)
+        return loss, gradient
+
+    def _loss_and_gradient_at_mean(self, theta):
+        """Sum over rows when all weights are zero: as if the mean row carried all the mass."""
+        mean_row = np.reshape(self.mean, (1, -1))
+        z = self.model.logits(theta, mean_row)
+        loss = _loss_and_masses(z, np.array([self.total_mass]))
+        gradient = np.zeros(self.model.n_params)
+        self.model.pullback(theta, mean_row, z, out=gradient)
         return loss, gradient
 
     def _strength(self, rows):

@@ -1,7 +1,7 @@
 """The only reader of y: turns labels, distributions and vote counts into one frozen description."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,17 @@ class Targets:
         if self.weight is not None:
             strengths *= self.weight[rows]
         return strengths
+
+    def share_of_total(self):
+        """Return the same targets with every row's mass divided by the total, which is then one.
+
+        Means do not change, and sums neither overflow nor underflow.
+        """
+        total = self.mass.sum()
+        weight = self.weight
+        if self.matrix is not None:
+            weight = (np.ones(self.n_samples) if weight is None else weight) / total
+        return replace(self, weight=weight, mass=self.mass / total)
 
     def _class_major(self, rows):
         """Strengths of a slice of rows of the matrix as if every row weighed one."""
@@ -167,9 +178,10 @@ def encode_targets(
     else:
         codes = None
         matrix, classes = _match_columns(y, columns, classes, name)
-        total = np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
+        total = _row_sums(matrix)
     weight = _check_weight(sample_weight, y, dtype)
-    mass = total if weight is None else total * weight
+    with np.errstate(over="ignore"):
+        mass = total if weight is None else total * weight
     _check_mass(mass, name, sample_weight)
     targets = Targets(classes, codes, matrix, weight, None, mass)
     return targets if class_weight is None else _apply_class_weight(targets, class_weight, name)
@@ -221,10 +233,15 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
                 "scikit-learn's cross_val_predict replaces labels by integers before it fits, so "
                 "there use the integers 0, 1, ... as labels and column names."
             )
-    n_columns = np.shape(target_proba)[-1] if np.ndim(target_proba) or columns is not None else 0
-    if n_columns != len(classes):
+    shape = target_proba.shape if hasattr(target_proba, "shape") else np.shape(target_proba)
+    if len(shape) != 2:
         raise ValueError(
-            f"target_proba has {n_columns} columns, but y has {len(classes)} labels: "
+            f"target_proba must be a matrix with one column per class, got shape {tuple(shape)}. "
+            "Labels alone are passed as y."
+        )
+    if shape[1] != len(classes):
+        raise ValueError(
+            f"target_proba has {shape[1]} columns, but y has {len(classes)} labels: "
             f"{classes[:10].tolist()}. An array needs one column per sorted label of y; if some "
             "label is missing from y, pass a DataFrame whose column names are the classes."
         )
@@ -282,6 +299,11 @@ def _check_labels(y, name):
             f"Input {name} contains NaN or None: a label is missing. Drop the row, or pass a "
             "matrix of targets with a row of zeros for it."
         )
+    if y.dtype.kind == "O" and len({isinstance(value, str) for value in y}) > 1:
+        raise TypeError(
+            f"The labels in {name} mix types that do not sort, strings and others. Convert them "
+            f"to one type first, for example {name}.astype(str)."
+        )
     if y.dtype.kind not in "iubU":
         check_classification_targets(y)
     return y
@@ -304,13 +326,7 @@ def _check_matrix(y, name):
 
 def _encode_labels(y, classes, name):
     """Return the classes and the code of every label among them."""
-    try:
-        present, codes = _unique_inverse(y)
-    except TypeError as error:
-        raise TypeError(
-            f"The labels in {name} mix types that do not sort, such as strings and numbers. "
-            f"Convert them to one type first. ({error})"
-        ) from error
+    present, codes = _unique_inverse(y)
     if classes is None:
         return present, codes
     order = np.argsort(classes, kind="stable")
@@ -337,7 +353,7 @@ def _unique_inverse(y):
     offset = (wide - wide.dtype.type(low)).astype(np.intp, copy=False)
     present = np.bincount(offset) > 0
     position = np.cumsum(present) - 1
-    return (np.flatnonzero(present) + low).astype(y.dtype), position[offset]
+    return np.flatnonzero(present).astype(y.dtype) + y.dtype.type(low), position[offset]
 
 
 def _match_columns(y, columns, classes, name):
@@ -363,6 +379,11 @@ def _match_columns(y, columns, classes, name):
     return (y if order == list(range(n_columns)) else y[:, order]), classes
 
 
+def _row_sums(matrix):
+    with np.errstate(over="ignore"):
+        return np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
+
+
 def _check_weight(sample_weight, y, dtype):
     """Return non-negative float64 weights, or None when every row weighs one."""
     if sample_weight is None:
@@ -374,14 +395,20 @@ def _check_weight(sample_weight, y, dtype):
 
 def _check_mass(mass, name, sample_weight):
     """Raise when nothing is left to learn from or to judge against."""
-    total = mass.sum()
+    with np.errstate(over="ignore"):
+        total = mass.sum()
     if not np.isfinite(total):
         raise ValueError(
             f"The total mass of {name} times sample_weight is {total}: scale {name} or "
             "sample_weight down so that their sum is a finite number."
         )
-    if total > 0:
+    if total >= np.finfo(np.float64).tiny:
         return
+    if total > 0:
+        raise ValueError(
+            f"The total mass of {name} times sample_weight is {total:g}, too small a number to "
+            f"divide by: scale {name} or sample_weight up."
+        )
     cause = f"every row of {name} sums to zero"
     if sample_weight is not None:
         cause += " or has sample_weight zero"
@@ -413,7 +440,7 @@ def _apply_class_weight(targets, class_weight, name):
         mass = np.asarray(targets.matrix @ weight, dtype=np.float64).ravel()
         mass = mass if targets.weight is None else mass * targets.weight
     _check_mass(mass, f"{name} times class_weight", None)
-    return Targets(targets.classes, targets.codes, targets.matrix, targets.weight, weight, mass)
+    return replace(targets, class_weight=weight, mass=mass)
 
 
 def _class_weight_vector(class_weight, classes):

@@ -1,5 +1,11 @@
-"""Cross-entropy, entropy and divergences of predicted probabilities, and scorers made of them."""
+"""Cross-entropy, divergences, what they are made of, scorers and displays of predictions."""
 
+from sklearn_kl.metrics._comparison import KLComparison, compare_kl
+from sklearn_kl.metrics._decomposition import (
+    KLDecomposition,
+    class_kl_contributions,
+    kl_decomposition,
+)
 from sklearn_kl.metrics._divergences import (
     cross_entropy_loss,
     d2_kl_score,
@@ -7,6 +13,18 @@ from sklearn_kl.metrics._divergences import (
     js_divergence,
     kl_divergence,
 )
+from sklearn_kl.metrics._label_distribution import (
+    canberra_distance,
+    chebyshev_distance,
+    clark_distance,
+    cosine_similarity_score,
+    intersection_similarity_score,
+)
+from sklearn_kl.metrics._plot._contributions import KLContributionsDisplay
+from sklearn_kl.metrics._plot._decomposition import KLDecompositionDisplay
+from sklearn_kl.metrics._plot._distribution import DistributionDisplay
+from sklearn_kl.metrics._plot._kl_path import KLPathDisplay
+from sklearn_kl.metrics._plot._reliability import ReliabilityDisplay
 from sklearn_kl.metrics._scorers import (
     d2_kl_scorer,
     get_scorer,
@@ -16,13 +34,28 @@ from sklearn_kl.metrics._scorers import (
 )
 
 __all__ = [
+    "DistributionDisplay",
+    "KLComparison",
+    "KLContributionsDisplay",
+    "KLDecomposition",
+    "KLDecompositionDisplay",
+    "KLPathDisplay",
+    "ReliabilityDisplay",
+    "canberra_distance",
+    "chebyshev_distance",
+    "clark_distance",
+    "class_kl_contributions",
+    "compare_kl",
+    "cosine_similarity_score",
     "cross_entropy_loss",
     "d2_kl_score",
     "d2_kl_scorer",
     "entropy",
     "get_scorer",
     "get_scorer_names",
+    "intersection_similarity_score",
     "js_divergence",
+    "kl_decomposition",
     "kl_divergence",
     "neg_cross_entropy_scorer",
     "neg_kl_divergence_scorer",

@@ -17,6 +17,13 @@ from sklearn_kl.metrics._divergences import (
     explained_divergence,
     mean_divergence,
 )
+from sklearn_kl.metrics._label_distribution import (
+    canberra_rows,
+    chebyshev_rows,
+    clark_rows,
+    cosine_rows,
+    intersection_rows,
+)
 
 # Averages of float32 models (VotingClassifier, BaggingClassifier) come as float64 with sums that
 # are as exact as float32 is.
@@ -249,9 +256,26 @@ neg_kl_divergence_scorer = ProbabilityScorer(
 )
 d2_kl_scorer = ProbabilityScorer("d2_kl", explained_divergence, sign=1)
 
+# The other measures of the literature on label distributions: by name only.
+_LABEL_DISTRIBUTION = (
+    ("neg_chebyshev_distance", chebyshev_rows, -1),
+    ("neg_clark_distance", clark_rows, -1),
+    ("neg_canberra_distance", canberra_rows, -1),
+    ("cosine_similarity", cosine_rows, 1),
+    ("intersection_similarity", intersection_rows, 1),
+)
+
 _SCORERS = {
     scorer._name: scorer
-    for scorer in (neg_cross_entropy_scorer, neg_kl_divergence_scorer, d2_kl_scorer)
+    for scorer in (
+        neg_cross_entropy_scorer,
+        neg_kl_divergence_scorer,
+        d2_kl_scorer,
+        *(
+            ProbabilityScorer(name, partial(mean_divergence, rows), sign)
+            for name, rows, sign in _LABEL_DISTRIBUTION
+        ),
+    )
 }
 
 
@@ -261,8 +285,9 @@ def get_scorer(scoring):
     Parameters
     ----------
     scoring : str, callable or None
-        "neg_cross_entropy", "neg_kl_divergence", "d2_kl", or what
-        `sklearn.metrics.get_scorer` takes.
+        "neg_cross_entropy", "neg_kl_divergence", "d2_kl", "neg_chebyshev_distance",
+        "neg_clark_distance", "neg_canberra_distance", "cosine_similarity",
+        "intersection_similarity", or what `sklearn.metrics.get_scorer` takes.
 
     Returns
     -------

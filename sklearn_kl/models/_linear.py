@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from sklearn_kl.models._base import Prepared
 from sklearn_kl.models._moments import collect_moments
+from sklearn_kl.models._products import class_major_product, transposed_product
 from sklearn_kl.models._whitening import whiten
 
 
@@ -75,7 +75,7 @@ class LinearSoftmax:
     def logits(self, theta, X):
         """Logits of the rows of X: ndarray of shape (n_logits, n_rows)."""
         weights, intercept = self.split(theta.astype(X.dtype, copy=False))
-        z = np.ascontiguousarray((X @ weights).T) if sp.issparse(X) else weights.T @ X.T
+        z = class_major_product(X, weights)
         if intercept is not None:
             z += intercept[:, None]
         return z
@@ -83,6 +83,6 @@ class LinearSoftmax:
     def pullback(self, theta, X, d_logits, out):
         """Add the gradient of ``sum(d_logits * logits)`` to out, in place."""
         weights, intercept = self.split(out)
-        weights += X.T @ (np.ascontiguousarray(d_logits.T) if sp.issparse(X) else d_logits.T)
+        weights += transposed_product(X, d_logits)
         if intercept is not None:
             intercept += d_logits.sum(axis=1)

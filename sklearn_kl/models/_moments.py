@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+
+from sklearn_kl.models._products import transposed_product
 
 # Up to this many features all rows enter the correlation matrix; it costs
 # n_features / (4 n_classes) passes of the objective. Above, a row sample does.
 MAX_FULL_FEATURES = 128
 # Above this many features the Cholesky factor costs more than it saves.
 MAX_DENSE_FEATURES = 2048
-SAMPLE_ROWS_PER_FEATURE = 16
-MIN_SAMPLE_ROWS = 8192
+SAMPLE_ROWS_PER_FEATURE = 8
+MIN_SAMPLE_ROWS = 4096
+# The correlation is computed in panels of columns, so that threads can share the work.
+PANEL_FEATURES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,8 @@ class Moments:
         Standard deviation of every column about its mean (about zero for a model without an
         intercept), rows weighing their mass.
     correlation : ndarray of shape (n_features, n_features) or None
-        Correlation of the columns, with ones on the diagonal; None where it would not pay.
+        Correlation of the columns, ones on the diagonal; only the lower triangle is to be read.
+        None where it would not pay.
     """
 
     class_sums: np.ndarray
@@ -65,70 +69,82 @@ def collect_moments(lanes, targets, *, centred):
         scale = _largest(lanes)
         class_sums, second = _read_all(lanes, targets, shift, scale)
     total = targets.mass.sum()
+    second = second / total
     if centred:
         offset = (class_sums.sum(axis=1) / total - shift) / scale
-        second = second / total - (
-            offset * offset if second.ndim == 1 else np.outer(offset, offset)
-        )
-    else:
-        second = second / total
+        second -= offset * offset if second.ndim == 1 else np.outer(offset, offset)
     variance = second if second.ndim == 1 else np.diag(second)
     deviation = np.sqrt(np.maximum(variance, 0.0))
+    correlation = None
     if second.ndim == 2:
         correlation = _normalise(second, deviation)
-    elif _wants_sample(lanes, len(second)):
+    elif len(second) <= MAX_DENSE_FEATURES and not sp.issparse(next(lanes.blocks).X):
         correlation = _sample_correlation(lanes, targets, shift, scale, centred)
-    else:
-        correlation = None
     return Moments(class_sums, targets.class_mass(), deviation * scale, correlation)
+
+
+def _pilot(lanes, centred):
+    """Guess mean and largest deviation of every column from a few rows.
+
+    Second moments about a rough mean, in rough units, lose no digits to cancellation and do not
+    overflow. Where the columns are harmless as they are, the guess is 0 and 1, which costs nothing.
+    """
+    block = next(lanes.blocks)
+    zero, one = np.zeros(block.X.shape[1]), np.ones(block.X.shape[1])
+    if sp.issparse(block.X):
+        return zero, one
+    rows = block.X[:: max(1, block.X.shape[0] // 64)].astype(np.float64)
+    # From the first row, so that a constant column is centred to zeros exactly.
+    shift = rows[0] + ((rows - rows[0]) / len(rows)).sum(axis=0) if centred else zero
+    scale = np.abs(rows - shift).max(axis=0)
+    limits = np.finfo(block.X.dtype)
+    harmless = (np.abs(shift) <= 1e3 * scale) & (scale < limits.max**0.25)
+    harmless &= (scale > limits.tiny**0.25) | (scale == 0)
+    scale[scale == 0] = 1.0
+    return (zero, one) if harmless.all() else (shift, scale)
 
 
 def _read_all(lanes, targets, shift, scale):
     """Sum class sums and second moments (in units of scale, about shift) over all rows."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return lanes.sum(partial(_lane_moments, targets=targets, shift=shift, scale=scale))
+    work = partial(_lane_moments, targets=targets, shift=shift, scale=scale)
+    return lanes.sum(work)
 
 
 def _lane_moments(lane, targets, shift, scale):
     n_features = len(scale)
-    dense = not sp.issparse(lane[0].X)
+    full = n_features <= MAX_FULL_FEATURES and not sp.issparse(lane[0].X)
     class_sums = np.zeros((n_features, targets.n_classes))
-    full = dense and n_features <= MAX_FULL_FEATURES
     second = np.zeros((n_features, n_features) if full else n_features)
     for block in lane:
         strength = targets.block(block.rows).astype(block.X.dtype, copy=False)
+        class_sums += transposed_product(block.X, strength)
         mass = targets.mass[block.rows].astype(block.X.dtype, copy=False)
-        if dense:
-            class_sums += block.X.T @ strength.T
+        # A thread has an error state of its own. What overflows here is done again in other units.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if sp.issparse(block.X):
+                squares = block.X.multiply(1 / scale).power(2)
+                second += squares.T @ mass
+                continue
             rows = _standardise(block.X, shift, scale)
-            if full:
-                rows *= np.sqrt(mass)[:, None]
-                second += rows.T @ rows
-            else:
-                second += mass @ np.square(rows, out=rows)
-        else:
-            class_sums += block.X.T @ np.ascontiguousarray(strength.T)
-            second += block.X.multiply(block.X).T @ mass / scale**2
+            second += _gram(rows, mass) if full else mass @ (rows * rows)
     return class_sums, second
 
 
 def _standardise(X, shift, scale):
-    """Return a new array ``(X - shift) / scale`` in the dtype of X."""
+    """Return ``(X - shift) / scale`` in the dtype of X, or X itself if that is the same."""
+    if not shift.any() and (scale == 1).all():
+        return X
     rows = X - shift.astype(X.dtype)
     rows /= scale.astype(X.dtype)
     return rows
 
 
-def _pilot(lanes, centred):
-    """Guess mean and largest deviation of every column, against rounding and overflow."""
-    block = next(lanes.blocks)
-    n_features = block.X.shape[1]
-    if sp.issparse(block.X):
-        return np.zeros(n_features), np.ones(n_features)
-    rows = block.X[:: max(1, block.X.shape[0] // 64)].astype(np.float64)
-    shift = (rows / len(rows)).sum(axis=0) if centred else np.zeros(n_features)
-    scale = np.abs(rows - shift).max(axis=0)
-    return shift, np.where(scale > 0, scale, 1.0)
+def _gram(rows, mass):
+    """Return ``rows' diag(mass) rows``; a product of an array with itself costs half of another."""
+    if mass.min() == mass.max():
+        return mass[0] * (rows.T @ rows)
+    weighted = rows * np.sqrt(mass)[:, None]
+    return weighted.T @ weighted
 
 
 def _largest(lanes):
@@ -140,33 +156,35 @@ def _largest(lanes):
     return np.where(largest > 0, largest, 1.0).astype(np.float64)
 
 
-def _wants_sample(lanes, n_features):
-    return n_features <= MAX_DENSE_FEATURES and not sp.issparse(next(lanes.blocks).X)
-
-
 def _sample_correlation(lanes, targets, shift, scale, centred):
-    """Correlation of the columns over evenly spaced rows."""
+    """Lower triangle of the correlation of the columns over evenly spaced rows, in float32."""
     wanted = max(MIN_SAMPLE_ROWS, SAMPLE_ROWS_PER_FEATURE * len(scale))
     step = max(1, targets.n_samples // wanted)
-    second: Any = 0.0
-    mean: Any = 0.0
-    total = 0.0
-    for block in lanes.blocks:
-        mass = targets.mass[block.rows][::step]
-        rows = _standardise(block.X[::step], shift, scale).astype(np.float32, copy=False)
-        rows *= np.sqrt(mass, dtype=np.float32)[:, None]
-        second = second + rows.T @ rows
-        mean = mean + np.sqrt(mass, dtype=np.float32) @ rows
-        total += mass.sum()
-    second = second.astype(np.float64) / total
+    mass = np.concatenate([targets.mass[block.rows][::step] for block in lanes.blocks])
+    if not mass.any():
+        return None
+    share = mass / mass.sum()
+    parts = [_standardise(block.X[::step], shift, scale) for block in lanes.blocks]
+    rows = np.concatenate(parts, dtype=np.float32, casting="same_kind")
     if centred:
-        second -= np.outer(mean, mean) / total**2
-    return _normalise(second, np.sqrt(np.maximum(np.diag(second), 0.0)))
+        rows -= share.astype(np.float32) @ rows
+    rows *= np.sqrt(share)[:, None]
+
+    def panel(start):
+        stop = min(start + PANEL_FEATURES, len(scale))
+        return rows[:, start:].T @ rows[:, start:stop]
+
+    second = np.zeros((len(scale), len(scale)))
+    starts = range(0, len(scale), PANEL_FEATURES)
+    for start, part in zip(starts, lanes.run(panel, starts), strict=True):
+        second[start:, start : start + PANEL_FEATURES] = part
+    return _normalise(second, np.sqrt(np.diag(second)))
 
 
 def _normalise(second, deviation):
     """Scale second moments to correlations; a constant column correlates with nothing."""
     unit = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    correlation = second * unit * unit[:, None]
-    np.fill_diagonal(correlation, 1.0)
-    return correlation
+    second *= unit
+    second *= unit[:, None]
+    np.fill_diagonal(second, 1.0)
+    return second

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-# Added to the diagonal of the correlation matrix, so that collinear columns have a factor.
-RIDGE = 1e-8
+# Added to the diagonal of the correlation matrix, so that collinear columns have a factor: the
+# first that succeeds. Rounding in float32 calls for the larger ones.
+RIDGES = (1e-8, 1e-5, 1e-2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class Whitening:
     def from_theta(self, theta):
         """Return the coordinates of theta."""
         weights, intercept = self.model.split(theta)
-        v = weights * self.diagonal[:, None]
+        v = weights * np.where(np.isfinite(self.diagonal), self.diagonal, 0.0)[:, None]
         v = v if self.factor is None else self.factor.T @ v
         if intercept is None:
             return v.ravel()
@@ -100,12 +101,26 @@ def whiten(model, moments, strength):
     h = max(spread / 2 if model.n_logits == 1 else spread / len(share), 1e-6)
     data = np.sqrt(h) * moments.deviation
     diagonal = np.hypot(data, np.sqrt(strength))
-    diagonal[diagonal == 0] = 1.0
+    # The intercept does all that a constant column could: its weight stays zero.
+    constant = moments.deviation == 0
+    diagonal[constant] = np.inf if model.fit_intercept else 1.0
     factor = None
     if moments.correlation is not None:
         part = data / diagonal
-        matrix = moments.correlation * part * part[:, None]
-        np.fill_diagonal(matrix, 1.0 + RIDGE)
-        factor = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+        factor = _factorise(moments.correlation * part * part[:, None])
     mean = moments.mean if model.fit_intercept else np.zeros(model.n_features)
     return Whitening(model, diagonal, factor, mean, np.sqrt(h))
+
+
+def _factorise(matrix):
+    """Cholesky factor of a symmetric matrix with unit diagonal, or None if there is none.
+
+    Only the lower triangle is read.
+    """
+    for ridge in RIDGES:
+        np.fill_diagonal(matrix, 1.0 + ridge)
+        try:
+            return scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+        except scipy.linalg.LinAlgError:
+            continue
+    return None

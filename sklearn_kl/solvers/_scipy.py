@@ -72,13 +72,19 @@ class Descent:
     @property
     def converged(self):
         """Whether the gap is at most the tolerance, or as small as rounding allows."""
-        rounding = ROUNDING_UNITS * np.finfo(np.float64).eps * abs(self.accepted[1])
-        return self.gap <= max(self.tol, rounding)
+        return self.gap <= max(self.tol, self._rounding)
+
+    @property
+    def _rounding(self):
+        return ROUNDING_UNITS * np.finfo(np.float64).eps * abs(self.accepted[1])
 
     def run(self, method, *, hessp=False, **options):
         """Minimise with a method of scipy.optimize.minimize and return the Result."""
-        with warnings.catch_warnings():
-            # Convergence is judged here, and reported once, in nats.
+        if self.gap <= self._rounding:
+            return self._result("The start is the minimum.")
+        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+            # Convergence is judged here, and reported once, in nats. At the minimum itself, a
+            # trust region compares a gain of zero with a predicted gain of zero.
             warnings.simplefilter("ignore", scipy.optimize.OptimizeWarning)
             outcome = scipy.optimize.minimize(
                 self.value_and_gradient,
@@ -89,6 +95,14 @@ class Descent:
                 callback=lambda intermediate_result: self.after_iteration(intermediate_result),
                 options=options,
             )
+        if not self.converged and "hess_inv" in outcome:
+            # The method can gain nothing more; what it has learnt of the curvature says how far
+            # it may be, where steps along a flat direction spoil the estimate.
+            gradient = self.accepted[2]
+            self.gap = min(self.gap, 0.5 * float(gradient @ outcome.hess_inv(gradient)))
+        return self._result(str(outcome.message))
+
+    def _result(self, message):
         v, value, gradient = self.accepted
         return Result(
             theta=self._theta(v),
@@ -99,7 +113,7 @@ class Descent:
             stopped=self.stopped,
             n_iter=self.n_iter,
             n_evaluations=self.n_evaluations,
-            message=str(outcome.message),
+            message=message,
         )
 
     def _evaluate(self, v):

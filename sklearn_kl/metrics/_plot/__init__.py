@@ -1,0 +1,1 @@
+"""Displays: computed by from_estimator and from_predictions, drawn by plot."""

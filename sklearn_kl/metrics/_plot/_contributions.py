@@ -1,0 +1,172 @@
+"""Display of the KL divergence by class."""
+
+import numpy as np
+
+from sklearn_kl.metrics._decomposition import class_kl_contributions
+from sklearn_kl.metrics._divergences import _check_pair
+from sklearn_kl.metrics._plot._base import class_names, get_axes, look, predict_named
+
+
+class KLContributionsDisplay:
+    """Bars of what each class adds to the KL divergence, in nats.
+
+    Parameters
+    ----------
+    contributions : ndarray of shape (n_classes,)
+        Contribution of every class, nats, as of `class_kl_contributions`.
+    classes : ndarray of shape (n_classes,)
+        The classes.
+    estimator_name : str, default=None
+        Name of the model, which titles the axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    bars_ : matplotlib BarContainer
+        The bars, the first class on top.
+
+    See Also
+    --------
+    class_kl_contributions : The numbers.
+
+    Examples
+    --------
+    >>> from sklearn_kl.metrics import KLContributionsDisplay
+    >>> votes = [[2, 1, 1], [0, 3, 1]]
+    >>> proba = [[0.4, 0.3, 0.3], [0.1, 0.7, 0.2]]
+    >>> display = KLContributionsDisplay.from_predictions(votes, proba, labels=["a", "b", "c"])
+    >>> len(display.bars_)
+    3
+    """
+
+    def __init__(self, contributions, *, classes, estimator_name=None):
+        self.contributions = contributions
+        self.classes = classes
+        self.estimator_name = estimator_name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, sample_weight=None, name=None, sort=False, ax=None, **kwargs
+    ):
+        """Draw the contributions for a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba`` and ``classes_``.
+        X : array-like of shape (n_samples, n_features)
+            Data to predict.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, distributions or vote counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, which multiply their mass.
+        name : str, default=None
+            Name of the model; None takes that of its class.
+        sort : bool, default=False
+            Whether the largest contribution comes first.
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the bars.
+
+        Returns
+        -------
+        KLContributionsDisplay
+            The display, drawn.
+        """
+        prediction, name = predict_named(estimator, X, name)
+        return cls.from_predictions(
+            y,
+            prediction.proba,
+            sample_weight=sample_weight,
+            labels=prediction.classes,
+            name=name,
+            sort=sort,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        y_proba,
+        *,
+        sample_weight=None,
+        labels=None,
+        name=None,
+        sort=False,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the contributions for predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, distributions or vote counts.
+        y_proba : array-like of shape (n_samples, n_classes) or (n_samples,)
+            Predicted probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, which multiply their mass.
+        labels : array-like of shape (n_classes,), default=None
+            The class of each column of `y_proba`.
+        name : str, default=None
+            Name of the model.
+        sort : bool, default=False
+            Whether the largest contribution comes first.
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the bars.
+
+        Returns
+        -------
+        KLContributionsDisplay
+            The display, drawn.
+        """
+        targets, _ = _check_pair(y_true, y_proba, labels, sample_weight)
+        contributions = class_kl_contributions(
+            y_true, y_proba, sample_weight=sample_weight, labels=labels
+        )
+        classes = targets.classes
+        if sort:
+            order = np.argsort(-contributions, kind="stable")
+            contributions, classes = contributions[order], classes[order]
+        display = cls(contributions, classes=classes, estimator_name=name)
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, *, ax=None, **kwargs):
+        """Draw a bar for each class.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the bars.
+
+        Returns
+        -------
+        KLContributionsDisplay
+            This display.
+        """
+        self.ax_, self.figure_ = get_axes(ax, self)
+        names = class_names(self.classes)
+        rows = np.arange(len(names))
+        self.bars_ = self.ax_.barh(
+            rows, self.contributions, **({"color": look(0).color, "height": 0.7} | kwargs)
+        )
+        self.ax_.bar_label(self.bars_, fmt="%#.3g", padding=3, fontsize="small")
+        self.ax_.margins(x=0.12)
+        self.ax_.set_yticks(rows, names)
+        self.ax_.invert_yaxis()
+        total = float(np.sum(self.contributions))
+        title = f"KL divergence {total:.3g} nats"
+        if self.estimator_name is not None:
+            title = f"{self.estimator_name}: {title}"
+        self.ax_.set(xlabel="Contribution to the KL divergence (nats)", ylabel="Class", title=title)
+        return self

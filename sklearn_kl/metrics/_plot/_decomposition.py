@@ -1,0 +1,212 @@
+"""Display of the decompositions of several models, as stacked bars."""
+
+import numpy as np
+
+from sklearn_kl.metrics._decomposition import TERMS, kl_decomposition
+from sklearn_kl.metrics._plot._base import COLORS, get_axes, predict_named
+
+_LABELS = {
+    "entropy": "entropy (irreducible)",
+    "grouping": "grouping (a better model)",
+    "calibration": "calibration (recalibrate)",
+    "within_bin": "within bins",
+}
+_FILL = {
+    "entropy": {"color": "#BFBFBF"},
+    "grouping": {"color": COLORS[0]},
+    "calibration": {"color": COLORS[5], "hatch": "//"},
+    "within_bin": {"color": COLORS[3], "hatch": ".."},
+}
+
+
+class KLDecompositionDisplay:
+    """Stacked bars of the terms of the cross-entropy, a bar for each model.
+
+    A negative term within bins is drawn to the left of zero; the terms sum to the cross-entropy,
+    which the axes name at the end of the bar.
+
+    Parameters
+    ----------
+    decompositions : dict of str to KLDecomposition
+        The decomposition of every model, by its name.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    bars_ : dict of str to matplotlib BarContainer
+        The bars of every term, by its name.
+
+    See Also
+    --------
+    kl_decomposition : The numbers.
+
+    Examples
+    --------
+    >>> from sklearn_kl.metrics import KLDecompositionDisplay
+    >>> votes = [[2, 0], [1, 1], [1, 1], [0, 2]]
+    >>> models = {"sure": [0.1, 0.1, 0.9, 0.9], "prior": [0.5, 0.5, 0.5, 0.5]}
+    >>> display = KLDecompositionDisplay.from_predictions(votes, models)
+    >>> list(display.bars_)
+    ['entropy', 'grouping', 'calibration']
+    """
+
+    def __init__(self, decompositions):
+        self.decompositions = decompositions
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        sample_weight=None,
+        method="binned",
+        n_bins=10,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the decomposition of one fitted classifier or of several.
+
+        Parameters
+        ----------
+        estimator : classifier or dict of str to classifier
+            Fitted, with ``predict_proba`` and ``classes_``; a dict names several.
+        X : array-like of shape (n_samples, n_features)
+            Data to predict.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, distributions or vote counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, which multiply their mass.
+        method : {"binned", "recalibrated"}, default="binned"
+            As of `kl_decomposition`.
+        n_bins : int, default=10
+            As of `kl_decomposition`.
+        name : str, default=None
+            Name of a single model; None takes that of its class.
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the bars.
+
+        Returns
+        -------
+        KLDecompositionDisplay
+            The display, drawn.
+        """
+        models = estimator if isinstance(estimator, dict) else {name: estimator}
+        parts = {}
+        for key, model in models.items():
+            prediction, shown = predict_named(model, X, key)
+            parts[shown] = kl_decomposition(
+                y,
+                prediction.proba,
+                sample_weight=sample_weight,
+                labels=prediction.classes,
+                method=method,
+                n_bins=n_bins,
+            )
+        return cls(parts).plot(ax=ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        y_proba,
+        *,
+        sample_weight=None,
+        labels=None,
+        method="binned",
+        n_bins=10,
+        name="model",
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the decomposition of one model's predictions or of several models'.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, distributions or vote counts.
+        y_proba : array-like of shape (n_samples, n_classes) or dict of str to array-like
+            Predicted probabilities; a dict names those of several models.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, which multiply their mass.
+        labels : array-like of shape (n_classes,), default=None
+            The class of each column of the predictions.
+        method : {"binned", "recalibrated"}, default="binned"
+            As of `kl_decomposition`.
+        n_bins : int, default=10
+            As of `kl_decomposition`.
+        name : str, default="model"
+            Name of a single model.
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the bars.
+
+        Returns
+        -------
+        KLDecompositionDisplay
+            The display, drawn.
+        """
+        models = y_proba if isinstance(y_proba, dict) else {name: y_proba}
+        options = {"sample_weight": sample_weight, "labels": labels}
+        parts = {
+            key: kl_decomposition(y_true, proba, method=method, n_bins=n_bins, **options)
+            for key, proba in models.items()
+        }
+        return cls(parts).plot(ax=ax, **kwargs)
+
+    def plot(self, *, ax=None, **kwargs):
+        """Draw a stacked bar for each model.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the bars.
+
+        Returns
+        -------
+        KLDecompositionDisplay
+            This display.
+        """
+        self.ax_, self.figure_ = get_axes(ax, self)
+        parts = list(self.decompositions.values())
+        rows = np.arange(len(parts))
+        above, below = np.zeros(len(parts)), np.zeros(len(parts))
+        self.bars_ = {}
+        for term in TERMS:
+            values = np.array([getattr(part, term) for part in parts])
+            if np.abs(values).max() < 1e-12:
+                continue
+            left = np.where(values >= 0, above, below)
+            options = {"height": 0.6, "edgecolor": "white", "label": _LABELS[term], **_FILL[term]}
+            self.bars_[term] = self.ax_.barh(rows, values, left=left, **(options | kwargs))
+            above, below = above + np.maximum(values, 0), below + np.minimum(values, 0)
+        for row, part in enumerate(parts):
+            self.ax_.annotate(
+                f"{part.cross_entropy:#.3g}",
+                (above[row], row),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+            )
+        self._label_axes(rows)
+        return self
+
+    def _label_axes(self, rows):
+        self.ax_.axvline(0, color="black", linewidth=0.8)
+        self.ax_.set_yticks(rows, [str(name) for name in self.decompositions])
+        self.ax_.invert_yaxis()
+        self.ax_.margins(x=0.12)  # room for the numbers at the ends of the bars
+        self.ax_.set_xlabel("Cross-entropy (nats)")
+        self.ax_.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize="small"
+        )

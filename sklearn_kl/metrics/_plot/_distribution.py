@@ -1,0 +1,275 @@
+"""Display of target and predicted distributions of chosen rows."""
+
+from numbers import Integral
+
+import numpy as np
+
+from sklearn_kl import _simplex
+from sklearn_kl.metrics._divergences import _check_pair, _distributions
+from sklearn_kl.metrics._plot._base import (
+    FLOOR_COLOR,
+    PREDICTED_COLOR,
+    TARGET_COLOR,
+    class_names,
+    get_axes,
+    import_pyplot,
+    predict_named,
+)
+
+_HEIGHT = np.sqrt(3) / 2
+# Corners of the triangle of three classes: left, right, top.
+_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, _HEIGHT]])
+
+
+class DistributionDisplay:
+    """Target and predicted distribution of chosen rows, as bars or in a triangle.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_shown, n_classes)
+        Distributions of the targets.
+    predicted : ndarray of shape (n_shown, n_classes)
+        Predicted distributions.
+    classes : ndarray of shape (n_classes,)
+        The classes.
+    rows : ndarray of shape (n_shown,)
+        Which rows these are.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes
+        A panel for each row, or the triangle alone.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    target_artists_ : list
+        Bars of the targets for each row, or the markers in the triangle.
+    predicted_artists_ : list
+        The same for the predictions.
+
+    See Also
+    --------
+    KLContributionsDisplay : All rows, by class.
+
+    Examples
+    --------
+    >>> from sklearn_kl.metrics import DistributionDisplay
+    >>> votes = [[2, 1, 1], [0, 3, 1], [0, 0, 4]]
+    >>> proba = [[0.4, 0.3, 0.3], [0.1, 0.7, 0.2], [0.1, 0.1, 0.8]]
+    >>> display = DistributionDisplay.from_predictions(votes, proba, rows=[0, 2])
+    >>> len(display.axes_)
+    2
+    """
+
+    def __init__(self, target, predicted, *, classes, rows):
+        self.target = target
+        self.predicted = predicted
+        self.classes = classes
+        self.rows = rows
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, rows=4, kind="bar", ax=None, **kwargs):
+        """Draw what a fitted classifier predicts beside the targets.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba`` and ``classes_``.
+        X : array-like of shape (n_samples, n_features)
+            Data to predict.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, distributions or vote counts.
+        rows : int or array-like of int, default=4
+            The rows to show; a number shows as many of the first.
+        kind : {"bar", "ternary"}, default="bar"
+            A panel of bars for each row; or a triangle for three classes, in which a line
+            joins the target of each row to its prediction.
+        ax : matplotlib Axes or array of Axes, default=None
+            Axes to draw into, one for each row if ``kind="bar"``; None makes a figure.
+        **kwargs : dict
+            Passed to the bars or markers.
+
+        Returns
+        -------
+        DistributionDisplay
+            The display, drawn.
+        """
+        prediction, _ = predict_named(estimator, X)
+        return cls.from_predictions(
+            y, prediction.proba, labels=prediction.classes, rows=rows, kind=kind, ax=ax, **kwargs
+        )
+
+    @classmethod
+    def from_predictions(
+        cls, y_true, y_proba, *, labels=None, rows=4, kind="bar", ax=None, **kwargs
+    ):
+        """Draw predictions beside the targets.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, distributions or vote counts.
+        y_proba : array-like of shape (n_samples, n_classes) or (n_samples,)
+            Predicted probabilities.
+        labels : array-like of shape (n_classes,), default=None
+            The class of each column of `y_proba`.
+        rows : int or array-like of int, default=4
+            The rows to show; a number shows as many of the first.
+        kind : {"bar", "ternary"}, default="bar"
+            A panel of bars for each row; or a triangle for three classes, in which a line
+            joins the target of each row to its prediction.
+        ax : matplotlib Axes or array of Axes, default=None
+            Axes to draw into, one for each row if ``kind="bar"``; None makes a figure.
+        **kwargs : dict
+            Passed to the bars or markers.
+
+        Returns
+        -------
+        DistributionDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If `kind` is unknown, or "ternary" for another number of classes than three; if `ax`
+            is not one for each row.
+        """
+        targets, proba = _check_pair(y_true, y_proba, labels, None)
+        is_number = isinstance(rows, Integral)
+        rows = np.arange(min(rows, targets.n_samples)) if is_number else np.asarray(rows)
+        display = cls(
+            _distributions(targets, slice(None))[rows],
+            proba[rows],
+            classes=targets.classes,
+            rows=rows,
+        )
+        return display.plot(kind=kind, ax=ax, **kwargs)
+
+    def plot(self, *, kind="bar", ax=None, **kwargs):
+        """Draw the rows.
+
+        Parameters
+        ----------
+        kind : {"bar", "ternary"}, default="bar"
+            A panel of bars for each row, or a triangle.
+        ax : matplotlib Axes or array of Axes, default=None
+            Axes to draw into, one for each row if ``kind="bar"``; None makes a figure.
+        **kwargs : dict
+            Passed to the bars or markers.
+
+        Returns
+        -------
+        DistributionDisplay
+            This display.
+
+        Raises
+        ------
+        ValueError
+            If `kind` is unknown, or "ternary" for another number of classes than three; if `ax`
+            is not one for each row.
+        """
+        if kind not in ("bar", "ternary"):
+            raise ValueError(f'kind must be "bar" or "ternary", got {kind!r}.')
+        if kind == "ternary" and len(self.classes) != 3:
+            raise ValueError(
+                f'kind="ternary" shows three classes, and there are {len(self.classes)}: use '
+                'kind="bar".'
+            )
+        self.target_artists_, self.predicted_artists_ = [], []
+        if kind == "bar":
+            self._plot_bars(ax, kwargs)
+        else:
+            self._plot_triangle(ax, kwargs)
+        return self
+
+    def _plot_bars(self, ax, kwargs):
+        self.axes_ = self._panels(ax)
+        self.figure_ = self.axes_[0].figure
+        names, place = class_names(self.classes), np.arange(len(self.classes))
+        divergence = _simplex.kl_divergence(self.target, self.predicted)
+        for panel, p, q, row, kl in zip(
+            self.axes_, self.target, self.predicted, self.rows, divergence, strict=True
+        ):
+            bars = {"width": 0.4} | kwargs
+            self.target_artists_.append(
+                panel.bar(place - 0.2, p, **({"color": TARGET_COLOR, "label": "target"} | bars))
+            )
+            predicted = {"color": PREDICTED_COLOR, "hatch": "//", "edgecolor": "white"}
+            self.predicted_artists_.append(
+                panel.bar(place + 0.2, q, **(predicted | {"label": "predicted"} | bars))
+            )
+            panel.set_title(f"row {row}: KL {kl:.3g} nats", fontsize="medium")
+            slanted = max(map(len, names)) > 3
+            panel.set_xticks(
+                place, names, rotation=45 if slanted else 0, ha="right" if slanted else "center"
+            )
+        self.axes_[0].set_ylabel("Probability")
+        self.axes_[0].legend(fontsize="small")
+
+    def _panels(self, ax):
+        """Return an axes for each row."""
+        n_rows = len(self.rows)
+        pyplot = import_pyplot(self)
+        if ax is None:
+            n_columns = min(n_rows, 2)
+            n_lines = -(-n_rows // n_columns)
+            size = (3.2 * n_columns, 0.6 + 2.1 * n_lines)
+            figure, grid = pyplot.subplots(
+                n_lines,
+                n_columns,
+                sharey=True,
+                sharex=True,
+                squeeze=False,
+                figsize=size,
+                layout="constrained",
+            )
+            for unused in grid.ravel()[n_rows:]:
+                figure.delaxes(unused)
+            return grid.ravel()[:n_rows]
+        axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+        if len(axes) != n_rows:
+            raise ValueError(f"ax has {len(axes)} axes, but {n_rows} rows are shown: one for each.")
+        return axes
+
+    def _plot_triangle(self, ax, kwargs):
+        panel, self.figure_ = get_axes(ax, self)
+        self.axes_ = np.array([panel], dtype=object)
+        _draw_triangle(panel, class_names(self.classes))
+        start, end = self.target @ _CORNERS, self.predicted @ _CORNERS
+        for tail, head in zip(start, end, strict=True):
+            panel.annotate(
+                "", head, tail, arrowprops={"arrowstyle": "-", "color": FLOOR_COLOR}, zorder=2
+            )
+        options = {"linestyle": "none", "zorder": 3, "markersize": 6} | kwargs
+        self.target_artists_ += panel.plot(
+            *start.T, **({"color": TARGET_COLOR, "marker": "o", "label": "target"} | options)
+        )
+        self.predicted_artists_ += panel.plot(
+            *end.T, **({"color": PREDICTED_COLOR, "marker": "^", "label": "predicted"} | options)
+        )
+        panel.legend(loc="upper left", fontsize="small", frameon=False)
+
+
+def _draw_triangle(panel, names):
+    """Draw the triangle of three classes, with lines at every quarter."""
+    outline = _CORNERS[[0, 1, 2, 0]]
+    panel.plot(*outline.T, color="black", linewidth=1, zorder=1)
+    for share in (0.25, 0.5, 0.75):
+        for k in range(3):
+            others = np.delete(np.arange(3), k)
+            ends = share * _CORNERS[k] + (1 - share) * _CORNERS[others]
+            panel.plot(*ends.T, color="#D9D9D9", linewidth=0.8, zorder=0)
+    for name, corner, (dx, align) in zip(
+        names, _CORNERS, [(-6, "right"), (6, "left"), (0, "center")], strict=True
+    ):
+        top = corner[1] > 0
+        panel.annotate(
+            name,
+            corner,
+            xytext=(dx, 6 if top else -4),
+            textcoords="offset points",
+            ha=align,
+            va="bottom" if top else "top",
+        )
+    panel.set_aspect("equal")
+    panel.margins(0.12)
+    panel.set_axis_off()

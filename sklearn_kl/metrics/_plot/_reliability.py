@@ -1,0 +1,240 @@
+"""Display of mean targets against predicted probabilities, for each class."""
+
+import numpy as np
+
+from sklearn_kl.metrics._decomposition import weighted_pair
+from sklearn_kl.metrics._divergences import _check_pair
+from sklearn_kl.metrics._plot._base import FLOOR_COLOR, class_names, get_axes, look, predict_named
+
+
+class ReliabilityDisplay:
+    """Mean target against mean predicted probability, for bins of the predictions of each class.
+
+    scikit-learn's `CalibrationDisplay` for distributions, counts and more than two classes. On the
+    diagonal, what is predicted is what happens; below it the class is predicted too often.
+
+    Parameters
+    ----------
+    predicted : list of ndarray
+        Mean prediction in every bin, for each class shown.
+    observed : list of ndarray
+        Mean target in every bin, for each class shown.
+    mass : list of ndarray
+        Share of the mass in every bin, for each class shown.
+    classes : ndarray of shape (n_shown,)
+        The classes shown.
+    estimator_name : str, default=None
+        Name of the model, which titles the axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    lines_ : list of matplotlib Line2D
+        A line for each class.
+    diagonal_ : matplotlib Line2D
+        Perfect calibration.
+
+    See Also
+    --------
+    KLDecompositionDisplay : What miscalibration costs in nats.
+
+    Examples
+    --------
+    >>> from sklearn_kl import KLClassifier
+    >>> from sklearn_kl.datasets import load_housing
+    >>> from sklearn_kl.metrics import ReliabilityDisplay
+    >>> X, counts = load_housing(return_X_y=True)
+    >>> clf = KLClassifier().fit(X, counts)
+    >>> display = ReliabilityDisplay.from_estimator(clf, X, counts, n_bins=4)
+    >>> len(display.lines_) == len(clf.classes_)
+    True
+    """
+
+    def __init__(self, predicted, observed, mass, *, classes, estimator_name=None):
+        self.predicted = predicted
+        self.observed = observed
+        self.mass = mass
+        self.classes = classes
+        self.estimator_name = estimator_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        sample_weight=None,
+        classes=None,
+        n_bins=8,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the reliability of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba`` and ``classes_``.
+        X : array-like of shape (n_samples, n_features)
+            Data to predict.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, distributions or vote counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, which multiply their mass.
+        classes : array-like, default=None
+            The classes to show; None shows all, of two the second.
+        n_bins : int, default=8
+            Number of bins of about the same mass.
+        name : str, default=None
+            Name of the model; None takes that of its class.
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the lines.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            The display, drawn.
+        """
+        prediction, name = predict_named(estimator, X, name)
+        return cls.from_predictions(
+            y,
+            prediction.proba,
+            sample_weight=sample_weight,
+            labels=prediction.classes,
+            classes=classes,
+            n_bins=n_bins,
+            name=name,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        y_proba,
+        *,
+        sample_weight=None,
+        labels=None,
+        classes=None,
+        n_bins=8,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the reliability of predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, distributions or vote counts.
+        y_proba : array-like of shape (n_samples, n_classes) or (n_samples,)
+            Predicted probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, which multiply their mass.
+        labels : array-like of shape (n_classes,), default=None
+            The class of each column of `y_proba`.
+        classes : array-like, default=None
+            The classes to show; None shows all, of two the second.
+        n_bins : int, default=8
+            Number of bins of about the same mass.
+        name : str, default=None
+            Name of the model.
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the lines.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If one of `classes` is not among the classes.
+        """
+        known = _check_pair(y_true, y_proba, labels, sample_weight)[0].classes
+        p, q, weight, _ = weighted_pair(y_true, y_proba, labels, sample_weight)
+        columns = _shown(known, classes)
+        curves = [_curve(q[:, k], p[:, k], weight, n_bins) for k in columns]
+        predicted, observed, mass = zip(*curves, strict=True)
+        display = cls(
+            list(predicted),
+            list(observed),
+            list(mass),
+            classes=known[columns],
+            estimator_name=name,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, *, ax=None, **kwargs):
+        """Draw a line for each class, and the diagonal.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure.
+        **kwargs : dict
+            Passed to the lines.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            This display.
+        """
+        self.ax_, self.figure_ = get_axes(ax, self)
+        (self.diagonal_,) = self.ax_.plot(
+            [0, 1], [0, 1], color=FLOOR_COLOR, linestyle=":", label="perfectly calibrated"
+        )
+        self.lines_ = []
+        for k, name in enumerate(class_names(self.classes)):
+            options = {**vars(look(k)), "markersize": 5, "label": name} | kwargs
+            self.lines_ += self.ax_.plot(self.predicted[k], self.observed[k], **options)
+        top = 1.05 * max(np.max(np.concatenate([*self.predicted, *self.observed])), 1e-3)
+        limits = (-0.02 * top, min(top, 1.02))
+        self.ax_.set(
+            xlabel="Mean predicted probability",
+            ylabel="Mean target",
+            title=self.estimator_name,
+            xlim=limits,
+            ylim=limits,
+            aspect="equal",
+        )
+        self.ax_.legend(title="Class", fontsize="small")
+        return self
+
+
+def _shown(known, classes):
+    """Return the columns of the classes to show."""
+    if classes is None:
+        return np.arange(len(known)) if len(known) != 2 else np.array([1])
+    place = {label: column for column, label in enumerate(known.tolist())}
+    wanted = np.asarray(classes).tolist()
+    unknown = [label for label in wanted if label not in place]
+    if unknown:
+        raise ValueError(f"classes has {unknown}, but the model knows {known[:10].tolist()}.")
+    return np.array([place[label] for label in wanted])
+
+
+def _curve(predicted, observed, weight, n_bins):
+    """Means in bins of about the same mass; equal predictions share a bin."""
+    position = np.unique(predicted, return_inverse=True)[1]
+    mass = np.bincount(position, weights=weight)
+    middle = np.cumsum(mass) - 0.5 * mass
+    bins = np.minimum((middle / mass.sum() * n_bins).astype(int), n_bins - 1)[position]
+    total = np.bincount(bins, weights=weight, minlength=n_bins)
+    kept = total > 0
+    means = [
+        np.bincount(bins, weights=weight * column, minlength=n_bins)[kept] / total[kept]
+        for column in (predicted, observed)
+    ]
+    return means[0], means[1], total[kept]
