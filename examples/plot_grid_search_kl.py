@@ -54,7 +54,9 @@ held_out = -results["mean_test_neg_cross_entropy"]
 floor = np.mean(held_out + results["mean_test_neg_kl_divergence"])
 figure, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
 axis.plot(C, held_out, "o-", color="#d55e00", label="held-out rows")
-axis.plot(C, -results["mean_train_neg_cross_entropy"], "s--", color="#0072b2", label="training rows")
+axis.plot(
+    C, -results["mean_train_neg_cross_entropy"], "s--", color="#0072b2", label="training rows"
+)
 axis.axhline(floor, color="black", lw=1, ls=":", label="entropy of the votes")
 axis.axvline(best, color="#bbbbbb", zorder=0)
 axis.set(xscale="log", xlabel="C", ylabel="cross-entropy (nats)", title=f"best C = {best:.1e}")

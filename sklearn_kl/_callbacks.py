@@ -6,7 +6,10 @@ import numpy as np
 
 try:  # scikit-learn 1.9 and newer, experimental there
     from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    WRAPPER_FRAMES = 1  # between fit and its caller, which a warning should name
 except ImportError:
+    WRAPPER_FRAMES = 0
 
     class CallbackSupportMixin:
         """Stands in where scikit-learn knows no callbacks."""
@@ -16,7 +19,7 @@ except ImportError:
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitReport", "with_callbacks"]
+__all__ = ["WRAPPER_FRAMES", "CallbackSupportMixin", "FitReport", "with_callbacks"]
 
 logger = logging.getLogger("sklearn_kl")
 

@@ -11,7 +11,12 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
 
 from sklearn_kl._blocks import deal_lanes, lane_runner
-from sklearn_kl._callbacks import CallbackSupportMixin, FitReport, with_callbacks
+from sklearn_kl._callbacks import (
+    WRAPPER_FRAMES,
+    CallbackSupportMixin,
+    FitReport,
+    with_callbacks,
+)
 from sklearn_kl._certificate import certified_gap
 from sklearn_kl._objective import Objective
 from sklearn_kl._simplex import log_softmax
@@ -405,7 +410,7 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             f"Increase max_iter (now {self.max_iter}) or tol, or add a penalty with a smaller C "
             f"(now {self.C:g}). The solver said: {result.message}",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=3 + WRAPPER_FRAMES,
         )
 
     def _predict_codes(self, X):

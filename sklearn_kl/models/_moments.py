@@ -122,12 +122,21 @@ def _lane_moments(lane, targets, shift, scale):
         # A thread has an error state of its own. What overflows here is done again in other units.
         with np.errstate(over="ignore", invalid="ignore"):
             if sp.issparse(block.X):
-                squares = block.X.multiply(1 / scale).power(2)
-                second += squares.T @ mass
+                _add_squares(block.X, scale, mass, out=second)
                 continue
             rows = _standardise(block.X, shift, scale)
             second += _gram(rows, mass) if full else mass @ (rows * rows)
     return class_sums, second
+
+
+def _add_squares(X, scale, mass, out):
+    """Add ``mass @ (X / scale)**2`` to out, in place, for a block of sparse X."""
+    # A CSC matrix is one block: a few columns at a time, so that it is not copied as a whole.
+    step = -(-X.shape[1] // 32) if X.format == "csc" else X.shape[1]
+    for low in range(0, X.shape[1], step):
+        columns = slice(low, low + step)
+        part = X if step == X.shape[1] else X[:, columns]
+        out[columns] += part.multiply(1 / scale[columns]).power(2).T @ mass
 
 
 def _standardise(X, shift, scale):

@@ -1,0 +1,219 @@
+"""What a running fit tells: log lines, the path of the loss, scikit-learn's callbacks."""
+
+import logging
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_kl import KLClassifier
+from sklearn_kl.datasets import make_soft_classification
+from sklearn_kl.metrics import cross_entropy_loss, neg_cross_entropy_scorer
+from sklearn_kl.solvers import SOLVERS
+
+EVERY_SOLVER = sorted(SOLVERS)
+
+
+@pytest.fixture
+def data():
+    X, y, _ = make_soft_classification(80, 5, 3, random_state=0)
+    return X, y
+
+
+# ---- the path of the loss
+
+
+@pytest.mark.parametrize("solver", EVERY_SOLVER)
+def test_loss_path_ends_at_the_loss_of_the_model(solver, data):
+    X, y = data
+    clf = KLClassifier(solver=solver).fit(X, y)
+    assert clf.loss_path_.shape == (clf.n_iter_,)
+    assert clf.loss_path_[-1] == clf.cross_entropy_
+    assert clf.cross_entropy_ == pytest.approx(
+        cross_entropy_loss(y, clf.predict_proba(X)), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("solver", EVERY_SOLVER)
+def test_loss_falls_without_a_penalty(solver, data):
+    path = KLClassifier(solver=solver, C=np.inf).fit(*data).loss_path_
+    assert (np.diff(path) <= 0).all()
+
+
+# ---- log lines
+
+
+def test_verbose_logs_one_line_per_iteration(data, caplog):
+    with caplog.at_level(logging.INFO, logger="sklearn_kl"):
+        clf = KLClassifier(verbose=1).fit(*data)
+    lines = [record.getMessage() for record in caplog.records if record.name == "sklearn_kl"]
+    assert len(lines) == clf.n_iter_
+    for number, (line, loss) in enumerate(zip(lines, clf.loss_path_, strict=True), start=1):
+        assert f"iteration {number}: cross-entropy {loss:.9g} nats" in line
+        assert "estimated gap" in line
+
+
+def test_silence_is_the_default(data, caplog, capfd):
+    with caplog.at_level(logging.DEBUG, logger="sklearn_kl"):
+        KLClassifier().fit(*data)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+@contextmanager
+def bare_logging():
+    """Logging as in a fresh interpreter: nobody has set up a handler."""
+    root, package = logging.getLogger(), logging.getLogger("sklearn_kl")
+    before = root.handlers[:], package.handlers[:], package.level
+    root.handlers[:], package.handlers[:] = [], []
+    package.setLevel(logging.NOTSET)
+    try:
+        yield
+    finally:
+        root.handlers[:], package.handlers[:] = before[0], before[1]
+        package.setLevel(before[2])
+
+
+def test_verbose_reaches_the_terminal_where_nobody_set_up_logging(data, capfd):
+    with bare_logging():
+        clf = KLClassifier(verbose=1).fit(*data)
+        clf.fit(*data)
+    out, err = capfd.readouterr()
+    assert out == ""
+    # Twice the lines for two fits: no handler is added twice.
+    assert len(err.splitlines()) == 2 * clf.n_iter_
+
+
+# ---- scikit-learn's callbacks, from 1.9
+
+
+@pytest.fixture
+def callback():
+    return pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks since 1.9")
+
+
+class Recorder:
+    """Keeps what it is told and asks to stop after some iterations."""
+
+    def __init__(self, stop_after=None):
+        self.stop_after = stop_after
+        self.events, self.losses, self.seen = [], [], {}
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
+        self.events.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(
+        self, estimator, context, *, X=None, y=None, fitted_estimator=None, metadata=None
+    ):
+        self.events.append(f"end {context.task_name}")
+        self.seen = {"X": X, "y": y, "metadata": metadata}
+        if context.task_name == "iteration":
+            self.losses.append(cross_entropy_loss(y, fitted_estimator.predict_proba(X)))
+            return len(self.losses) == self.stop_after
+        return False
+
+
+@pytest.mark.parametrize("solver", EVERY_SOLVER)
+def test_callbacks_see_the_model_of_every_iteration(callback, solver, data):
+    X, y = data
+    recorder = Recorder()
+    clf = KLClassifier(solver=solver).set_callbacks(recorder).fit(X, y)
+    assert_allclose(recorder.losses, clf.loss_path_, rtol=1e-10)
+    assert recorder.events[:2] == ["setup", "begin fit"]
+    assert recorder.events[-2:] == ["end fit", "teardown"]
+    assert recorder.events.count("begin iteration") == clf.n_iter_
+    assert recorder.events.count("end iteration") == clf.n_iter_
+    assert recorder.seen["y"] is y
+
+
+def test_callbacks_change_nothing(callback, data):
+    plain, watched = KLClassifier(), KLClassifier().set_callbacks(Recorder())
+    assert_array_equal(plain.fit(*data).coef_, watched.fit(*data).coef_)
+
+
+def test_callbacks_are_given_the_sample_weight(callback, data):
+    recorder, weight = Recorder(), np.ones(80)
+    KLClassifier().set_callbacks(recorder).fit(*data, sample_weight=weight)
+    assert_array_equal(recorder.seen["metadata"]["sample_weight"], weight)
+
+
+@pytest.mark.parametrize("solver", EVERY_SOLVER)
+def test_a_stop_request_leaves_a_usable_model_without_a_warning(callback, solver, data):
+    X, y = data
+    recorder = Recorder(stop_after=2)
+    clf = KLClassifier(solver=solver, tol=1e-12).set_callbacks(recorder).fit(X, y)
+    assert clf.n_iter_ == 2
+    assert len(clf.loss_path_) == 2
+    assert not clf.converged_
+    assert cross_entropy_loss(y, clf.predict_proba(X)) == pytest.approx(recorder.losses[-1])
+    assert recorder.events[-2:] == ["end fit", "teardown"]
+
+
+def test_teardown_comes_after_an_error_too(callback, data):
+    class Broken(Recorder):
+        def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
+            raise RuntimeError("broken callback")
+
+    broken = Broken()
+    with pytest.raises(RuntimeError, match="broken callback"):
+        KLClassifier().set_callbacks(broken).fit(*data)
+    assert broken.events == ["setup", "teardown"]
+
+
+def test_scoring_monitor(callback, data):
+    X, y = data
+    monitor = callback.ScoringMonitor(scoring=neg_cross_entropy_scorer)
+    clf = KLClassifier().set_callbacks(monitor).fit(X, y)
+    scores = [row["score"] for row in monitor.get_logs().data if row["task_name"] == "iteration"]
+    assert_allclose(scores, -clf.loss_path_, rtol=1e-10)
+
+
+def test_scoring_monitor_of_accuracy_on_labels(callback, data):
+    X, y = data
+    labels = y.argmax(axis=1)
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    clf = KLClassifier().set_callbacks(monitor).fit(X, labels)
+    scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "iteration"]
+    assert len(scores) == clf.n_iter_
+    assert scores[-1] == clf.score(X, labels)
+
+
+def test_scoring_monitor_with_weights_and_distributions_by_the_metadata_route(callback, data):
+    X, y = data
+    labels, weight = y.argmax(axis=1), np.random.default_rng(0).uniform(0.5, 2, size=80)
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    clf = KLClassifier().set_callbacks(monitor)
+    clf.fit(X, labels, sample_weight=weight, target_proba=y)
+    scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "iteration"]
+    assert len(scores) == clf.n_iter_
+    assert scores[-1] == pytest.approx(clf.score(X, labels, weight))
+
+
+def test_progress_bar(callback, data, capsys):
+    pytest.importorskip("rich")
+    clf = KLClassifier().set_callbacks(callback.ProgressBar()).fit(*data)
+    assert clf.converged_
+    assert "KLClassifier" in capsys.readouterr().out
+
+
+def test_callbacks_in_a_grid_search(callback, data):
+    pytest.importorskip("rich")
+    X, y = data
+    search = GridSearchCV(KLClassifier(), {"C": [0.1, 1.0]}, cv=2)
+    search.set_callbacks(callback.ProgressBar(max_propagation_depth=2)).fit(X, y.argmax(axis=1))
+    assert search.best_estimator_.converged_
+
+
+def test_callbacks_survive_clone(callback, data):
+    recorder = Recorder()
+    clone(KLClassifier().set_callbacks(recorder)).fit(*data)
+    assert recorder.events.count("setup") == 1

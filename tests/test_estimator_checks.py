@@ -1,0 +1,35 @@
+"""scikit-learn's own checks of an estimator, all of them, for every solver."""
+
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_kl import KLClassifier
+from sklearn_kl.solvers import LBFGS, SOLVERS, GradientDescent, NewtonCG
+
+ESTIMATORS = [KLClassifier(solver=name) for name in sorted(SOLVERS)] + [
+    KLClassifier(solver=LBFGS(memory=5)),
+    KLClassifier(solver=NewtonCG(max_iter=200)),
+    KLClassifier(solver=GradientDescent(tol=1e-6)),
+    KLClassifier(C=10.0, class_weight="balanced", warm_start=True, n_jobs=1),
+]
+
+
+def every_check(estimators):
+    """Like parametrize_with_checks, as a list: new pytest refuses old scikit-learn's generator."""
+    mark = parametrize_with_checks(estimators).mark
+    names, checks = mark.args
+    return pytest.mark.parametrize(names, list(checks), **mark.kwargs)
+
+
+@every_check(ESTIMATORS)
+def test_estimator_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("name", sorted(SOLVERS))
+def test_solver_name_and_default_instance_give_the_same_model(name):
+    X = [[0.0, 1.0], [1.0, 0.5], [2.0, -1.0], [3.0, 0.0]]
+    by_name = KLClassifier(solver=name).fit(X, [0, 1, 2, 1])
+    by_instance = KLClassifier(solver=SOLVERS[name]()).fit(X, [0, 1, 2, 1])
+    assert_array_equal(by_name.coef_, by_instance.coef_)
