@@ -20,8 +20,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
-from sklearn_kl import KLClassifier
-from sklearn_kl import TemperatureScaler
+from sklearn_kl import KLClassifier, TemperatureScaler
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.metrics import (
     DistributionDisplay,

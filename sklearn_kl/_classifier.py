@@ -18,6 +18,7 @@ from sklearn_kl._callbacks import (
     with_callbacks,
 )
 from sklearn_kl._certificate import certified_gap
+from sklearn_kl._export import to_logistic_regression
 from sklearn_kl._objective import Objective
 from sklearn_kl._simplex import log_softmax
 from sklearn_kl._targets import encode_targets, resolve_targets
@@ -327,6 +328,20 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_consistent_length(codes, targets.mass)
         hits = targets.block(slice(None))[codes, np.arange(len(codes))]
         return float(hits.sum() / targets.mass.sum())
+
+    def to_logistic_regression(self):
+        """Return a fitted LogisticRegression that predicts the same probabilities.
+
+        Whatever knows scikit-learn's own estimators, such as converters to ONNX or PMML, can then
+        serve the model.
+
+        Returns
+        -------
+        sklearn.linear_model.LogisticRegression
+            With sorted `classes_`, as scikit-learn's tools assume; where the columns of a
+            DataFrame were in another order, the columns of the probabilities move along.
+        """
+        return to_logistic_regression(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

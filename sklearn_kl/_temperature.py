@@ -75,8 +75,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Examples
     --------
     >>> from sklearn.frozen import FrozenEstimator
-    >>> from sklearn_kl import KLClassifier
-    >>> from sklearn_kl import TemperatureScaler
+    >>> from sklearn_kl import KLClassifier, TemperatureScaler
     >>> from sklearn_kl.datasets import make_soft_classification
     >>> X, votes = make_soft_classification(n_samples=400, random_state=0)[:2]
     >>> overfitted = KLClassifier(C=100).fit(X[:20], votes[:20])
