@@ -1,9 +1,10 @@
 """Train and judge probabilistic classifiers on label distributions."""
 
 from sklearn_kl._classifier import KLClassifier
+from sklearn_kl._classifier_cv import KLClassifierCV
 from sklearn_kl._inference import KLInference
 from sklearn_kl._temperature import TemperatureScaler
 
 __version__ = "0.1.0"
 
-__all__ = ["KLClassifier", "KLInference", "TemperatureScaler"]
+__all__ = ["KLClassifier", "KLClassifierCV", "KLInference", "TemperatureScaler"]

@@ -1,7 +1,6 @@
 """KLClassifierCV: choose the strength of the penalty by cross-validation along a warm path."""
 
 import warnings
-from copy import copy
 from numbers import Integral
 
 import numpy as np
@@ -15,7 +14,6 @@ from sklearn_kl.metrics import get_scorer, neg_cross_entropy_scorer
 from sklearn_kl.model_selection._split import make_splitter
 from sklearn_kl.models import LinearSoftmax
 from sklearn_kl.models._moments import collect_moments
-from sklearn_kl.models._whitening import whiten
 from sklearn_kl.penalties import L2
 from sklearn_kl.solvers import make_solver
 
@@ -93,7 +91,7 @@ class KLClassifierCV(KLClassifier):
 
     Examples
     --------
-    >>> from sklearn_kl._classifier_cv import KLClassifierCV
+    >>> from sklearn_kl import KLClassifierCV
     >>> from sklearn_kl.datasets import make_soft_classification
     >>> X, votes, q = make_soft_classification(n_samples=200, random_state=0)
     >>> model = KLClassifierCV(Cs=[0.001, 0.01, 0.1, 1.0]).fit(X, votes)
@@ -164,25 +162,24 @@ class KLClassifierCV(KLClassifier):
         """
         candidates = _check_candidates(self.Cs)
         X, targets = self._check_data(X, y, sample_weight, target_proba)
-        weight = targets.weight
-        judged = y if target_proba is None else target_proba
-        shared = {name: getattr(self, name) for name in _SHARED}
-        scorer = neg_cross_entropy_scorer if self.scoring is None else get_scorer(self.scoring)
         matrix = targets.codes is None and target_proba is None
         splits = make_splitter(self.cv, matrix=matrix).split(X, y)
+        shared = {name: getattr(self, name) for name in _SHARED}
+        models = [KLClassifier(C=float(C), **shared) for C in candidates]
+        data = (X, y if target_proba is None else target_proba, targets.weight)
+        scorer = neg_cross_entropy_scorer if self.scoring is None else get_scorer(self.scoring)
+        self.Cs_ = candidates
         self.scores_ = np.array(
             [
                 _scores_along_path(
-                    KLClassifier(**shared),
-                    candidates,
+                    models,
                     scorer,
-                    train=[take_rows(part, train) for part in (X, judged, weight)],
-                    test=[take_rows(part, test) for part in (X, judged, weight)],
+                    train=[take_rows(part, train) for part in data],
+                    test=[take_rows(part, test) for part in data],
                 )
                 for train, test in splits
             ]
         )
-        self.Cs_ = candidates
         self.C_ = float(candidates[_best_candidate(self.scores_)])
         model = KLClassifier(C=self.C_, **shared, verbose=self.verbose)
         model.fit(X, y, sample_weight=sample_weight, target_proba=target_proba)
@@ -205,63 +202,57 @@ def _check_candidates(Cs):
     return candidates
 
 
-def _scores_along_path(classifier, candidates, scorer, *, train, test):
-    """Return the score of every candidate on the test rows of one fold.
+def _scores_along_path(models, scorer, *, train, test):
+    """Fit every model to the training rows, and return their scores on the test rows.
 
     Parameters
     ----------
-    classifier : KLClassifier
-        With the parameters that all candidates share.
-    candidates : ndarray of shape (n_Cs,)
+    models : list of KLClassifier
+        In the order of the path.
     scorer : callable
     train, test : list
         X, y and sample_weight or None.
 
     Returns
     -------
-    list of n_Cs floats
+    list of floats
     """
     X, y, weight = test
     weighted = {} if weight is None else {"sample_weight": weight}
-    models = _fit_path(classifier, candidates, *train)
+    _fit_path(models, *train)
     return [scorer(model, X, y, **weighted) for model in models]
 
 
-def _fit_path(classifier, candidates, X, y, sample_weight):
-    """Return a fitted KLClassifier for every candidate, each started from the one before.
+def _fit_path(models, X, y, sample_weight):
+    """Fit the models in turn, each from the theta of the one before.
 
-    Does what KLClassifier.fit does, but reads the moments of X once for all candidates.
+    Does what KLClassifier.fit does, but reads the moments of X once for all models.
     """
-    models = [copy(classifier).set_params(C=float(C)) for C in candidates]
-    for each in models:
-        each._check_params()
-        X, targets = each._check_data(X, y, sample_weight, None)
+    for model in models:
+        model._check_params()
+        X, targets = model._check_data(X, y, sample_weight, None)
     n_logits = 1 if targets.n_classes == 2 else targets.n_classes
-    model = LinearSoftmax(X.shape[1], n_logits, bool(classifier.fit_intercept))
-    penalties = [L2(each._strength(targets), model.n_penalised) for each in models]
+    linear = LinearSoftmax(X.shape[1], n_logits, bool(models[0].fit_intercept))
+    penalties = [L2(model._strength(targets), linear.n_penalised) for model in models]
     targets = targets.share_of_total()
-    theta = model.initial(targets.class_mass())
-    solver = make_solver(classifier.solver)
-    with lane_runner(deal_lanes(X, model.n_logits), classifier.n_jobs) as lanes:
-        moments = collect_moments(lanes, targets, centred=model.fit_intercept)
-        n_skipped = targets.n_classes - n_logits
-        statistic = model.join(
-            moments.class_sums[:, n_skipped:],
-            moments.class_mass[n_skipped:] if model.fit_intercept else None,
-        )
-        for each, penalty in zip(models, penalties, strict=True):
-            objective = Objective(model, penalty, targets, lanes, statistic, moments.mean)
-            result = solver.minimize(
+    theta = linear.initial(targets.class_mass())
+    with lane_runner(deal_lanes(X, n_logits), models[0].n_jobs) as lanes:
+        moments = collect_moments(lanes, targets, centred=linear.fit_intercept)
+        for model, penalty in zip(models, penalties, strict=True):
+            prepared = linear.prepare_from(moments, penalty)
+            objective = Objective(
+                linear, penalty, targets, lanes, prepared.statistic, prepared.mean
+            )
+            result = make_solver(model.solver).minimize(
                 objective,
                 theta,
-                preconditioner=whiten(model, moments, penalty.curvature),
-                tol=classifier.tol,
-                max_iter=classifier.max_iter,
+                preconditioner=prepared.preconditioner,
+                tol=model.tol,
+                max_iter=model.max_iter,
             )
             theta = result.theta
-            each._store(objective, result, gap=None)
-            vars(each).update(each._predictive(model, targets.classes, theta, X.dtype))
-    return models
+            model._store(objective, result, None)
+            vars(model).update(model._predictive(linear, targets.classes, theta, X.dtype))
 
 
 def _best_candidate(scores):

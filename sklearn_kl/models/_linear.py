@@ -66,7 +66,12 @@ class LinearSoftmax:
 
     def prepare(self, lanes, targets, penalty):
         """Collect the sufficient statistic and the whitening in one pass over X."""
-        moments = collect_moments(lanes, targets, centred=self.fit_intercept)
+        return self.prepare_from(
+            collect_moments(lanes, targets, centred=self.fit_intercept), penalty
+        )
+
+    def prepare_from(self, moments, penalty):
+        """Return what moments collected before say, for example for several penalties."""
         n_skipped = len(moments.class_mass) - self.n_logits
         intercept = moments.class_mass[n_skipped:] if self.fit_intercept else None
         statistic = self.join(moments.class_sums[:, n_skipped:], intercept)

@@ -1,0 +1,241 @@
+"""ReplicatedRows: train any classifier with sample weights on distributions or counts."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from sklearn_kl._rows import take_rows
+from sklearn_kl._targets import encode_targets, resolve_targets
+
+
+def _classifier_has(name):
+    """Return a check that the wrapped classifier has a method."""
+
+    def check(self):
+        getattr(getattr(self, "classifier_", self.classifier), name)
+        return True
+
+    return check
+
+
+class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Train any classifier that takes sample weights on distributions or vote counts.
+
+    A row with the strengths ``Y_ik`` becomes one row for every class k with ``Y_ik > 0``, labelled
+    k and with the sample weight ``w_i * Y_ik``. For a classifier whose loss is a weighted sum over
+    rows, such as a log loss, this is exactly the loss of the distributions. Labels are passed on
+    as they are.
+
+    Parameters
+    ----------
+    classifier : classifier
+        Its ``fit`` takes ``sample_weight``, unless there are only labels. It is cloned.
+
+    Attributes
+    ----------
+    classifier_ : classifier
+        The fitted clone. Its classes are those with mass.
+    classes_ : ndarray of shape (n_classes,)
+        Class of every column of the probabilities: the sorted labels, a DataFrame's column names,
+        or ``arange(n_classes)``.
+    n_features_in_ : int
+        Number of features seen in fit, if the classifier tells.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if the classifier tells.
+
+    See Also
+    --------
+    sklearn_kl.KLClassifier : Trains on distributions directly, without copies of rows.
+
+    Notes
+    -----
+    Anything that counts rows counts the copies: `min_samples_leaf` of trees, a bootstrap, and an
+    early stopping or calibration that splits the rows by itself, where copies of one row come to
+    both sides. Inside a Pipeline put it last, around the classifier alone, so that transformers see
+    every row once.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import GradientBoostingClassifier
+    >>> from sklearn_kl.labels import ReplicatedRows
+    >>> X = [[0.0], [1.0], [2.0], [3.0]]
+    >>> votes = [[6, 0], [4, 2], [1, 5], [0, 6]]
+    >>> model = ReplicatedRows(GradientBoostingClassifier(random_state=0)).fit(X, votes)
+    >>> model.predict_proba([[1.0]]).round(2)
+    array([[0.67, 0.33]])
+    """
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+    def fit(self, X, y, sample_weight=None, target_proba=None):
+        """Fit a clone of the classifier to the replicated rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Whatever the classifier takes.
+        y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape \
+                (n_samples, n_classes)
+            Labels, or a matrix of distributions or vote counts. A row of zeros is left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the rows.
+        target_proba : {array-like, sparse matrix} of shape (n_samples, n_classes), default=None
+            Distributions or counts to train on in place of `y`, which must then be labels. An
+            array has one column per sorted label of `y`; a DataFrame names its classes.
+
+        Returns
+        -------
+        self : ReplicatedRows
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If y holds NaN, infinite or negative values, or all rows weigh nothing.
+        TypeError
+            If the classifier takes no sample weights but they are needed.
+        """
+        targets = resolve_targets(y, target_proba, sample_weight=sample_weight)
+        check_consistent_length(X, targets.mass)
+        if targets.codes is not None and sample_weight is None:
+            self.classifier_ = clone(self.classifier).fit(X, targets.classes[targets.codes])
+        else:
+            self._check_takes_weights()
+            rows, codes, weight = _entries(targets)
+            self.classifier_ = clone(self.classifier).fit(
+                take_rows(X, rows), targets.classes[codes], sample_weight=weight
+            )
+        self.classes_ = targets.classes
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.classifier_, name):
+                setattr(self, name, getattr(self.classifier_, name))
+        return self
+
+    def predict(self, X):
+        """Class that the classifier predicts.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Entries of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.classifier_.predict(X)
+
+    @available_if(_classifier_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probability of every class; zero for a class that had no mass.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self._for_all_classes(self.classifier_.predict_proba(X), 0.0)
+
+    @available_if(_classifier_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of every class; minus infinity for one without mass.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Nats; columns in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self._for_all_classes(self.classifier_.predict_log_proba(X), -np.inf)
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy; for a matrix of targets, the probability they give to the predicted class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape \
+                (n_samples, n_classes)
+            Labels, distributions or counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the rows.
+
+        Returns
+        -------
+        float
+            Between 0 and 1; greater is better.
+        """
+        if np.ndim(y) == 1:
+            return super().score(X, y, sample_weight)
+        targets = encode_targets(y, classes=self.classes_, sample_weight=sample_weight)
+        predicted = encode_targets(self.predict(X), classes=self.classes_)
+        check_consistent_length(predicted.mass, targets.mass)
+        hits = targets.block(slice(None))[predicted.codes, np.arange(predicted.n_samples)]
+        return float(hits.sum() / targets.mass.sum())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.classifier)
+        tags.input_tags = inner.input_tags
+        if inner.classifier_tags is not None:
+            tags.classifier_tags.poor_score = inner.classifier_tags.poor_score
+            tags.classifier_tags.multi_class = inner.classifier_tags.multi_class
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+    def _check_takes_weights(self):
+        if not has_fit_parameter(self.classifier, "sample_weight"):
+            name = type(self.classifier).__name__
+            raise TypeError(
+                f"{name}.fit takes no sample_weight, by which ReplicatedRows trains on "
+                "distributions, counts and weights. Use a classifier that takes it; in a Pipeline, "
+                "put ReplicatedRows around the last step."
+            )
+
+    def _for_all_classes(self, columns, absent):
+        """Return the classifier's columns in the places of `classes_`."""
+        known = self.classifier_.classes_
+        if len(known) == len(self.classes_) and (known == self.classes_).all():
+            return columns
+        place = encode_targets(known, classes=self.classes_).codes
+        full = np.full((len(columns), len(self.classes_)), absent, dtype=columns.dtype)
+        full[:, place] = columns
+        return full
+
+
+def _entries(targets):
+    """Return row, class code and weight of every entry that has one.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_entries,) of int
+        Ascending.
+    codes : ndarray of shape (n_entries,) of int
+    weight : ndarray of shape (n_entries,)
+    """
+    if targets.codes is not None:
+        rows = np.flatnonzero(targets.mass)
+        return rows, targets.codes[rows], targets.mass[rows]
+    rows, codes = targets.matrix.nonzero()
+    weight = np.asarray(targets.matrix[rows, codes], dtype=np.float64).ravel()
+    if targets.weight is not None:
+        weight = weight * targets.weight[rows]
+    kept = weight > 0
+    return rows[kept], codes[kept], weight[kept]

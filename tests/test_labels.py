@@ -1,0 +1,272 @@
+"""Votes, labels and teachers become targets."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from scipy.special import log_softmax, softmax
+
+from sklearn_kl import KLClassifier
+from sklearn_kl.labels import (
+    apply_temperature,
+    mix_targets,
+    normalize_rows,
+    smooth_labels,
+    votes_to_targets,
+)
+from sklearn_kl.metrics import cross_entropy_loss
+
+VOTES = pd.DataFrame(
+    {
+        "task": ["t2", "t1", "t1", "t3", "t2", "t1"],
+        "worker": ["ann", "ann", "bob", "bob", "bob", "cid"],
+        "label": ["cat", "dog", "cat", None, "cat", "dog"],
+    }
+)
+
+
+def test_counts_equal_a_crosstab():
+    rng = np.random.default_rng(0)
+    samples, labels = rng.integers(0, 40, 500), rng.choice(["a", "b", "c"], 500)
+    votes = votes_to_targets(samples, labels)
+    expected = pd.crosstab(samples, labels)
+    np.testing.assert_array_equal(votes.counts, expected.to_numpy())
+    assert votes.classes.tolist() == expected.columns.tolist()
+    assert votes.samples.tolist() == expected.index.tolist()
+
+
+def test_abstentions_keep_their_row_and_count_nothing():
+    counts, classes, samples = votes_to_targets(VOTES["task"], VOTES["label"])
+    assert samples.tolist() == ["t1", "t2", "t3"]
+    assert classes.tolist() == ["cat", "dog"]
+    np.testing.assert_array_equal(counts, [[1, 2], [2, 0], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [1.0, 0.0, np.nan, 1.0],
+        np.array([1, 0, None, 1], dtype=object),
+        pd.Series([1, 0, None, 1]),
+        pd.Series([1, 0, pd.NA, 1], dtype="Int64"),
+        pl.Series([1, 0, None, 1]),
+    ],
+)
+def test_missing_votes_do_not_turn_integer_labels_into_floats(labels):
+    votes = votes_to_targets([0, 0, 0, 1], labels)
+    assert votes.classes.tolist() == [0, 1]
+    assert votes.classes.dtype.kind == "i"
+    np.testing.assert_array_equal(votes.counts, [[1, 1], [0, 1]])
+
+
+def test_abstain_names_a_label_that_is_no_vote():
+    votes = votes_to_targets([0, 0, 1], [-1, 2, -1], abstain=-1, classes=[0, 1, 2])
+    np.testing.assert_array_equal(votes.counts, [[0, 0, 1], [0, 0, 0]])
+
+
+def test_order_of_rows_and_columns_can_be_given():
+    votes = votes_to_targets(
+        VOTES["task"],
+        VOTES["label"],
+        classes=["dog", "cow", "cat"],
+        sample_order=pd.Index(["t9", "t3", "t2", "t1"]),
+    )
+    np.testing.assert_array_equal(votes.counts, [[0, 0, 0], [0, 0, 0], [0, 0, 2], [2, 0, 1]])
+    assert votes.samples.tolist() == ["t9", "t3", "t2", "t1"]
+
+
+def test_weights_of_votes_and_of_annotators():
+    by_vote = votes_to_targets([0, 0, 1], [0, 1, 1], weights=[0.5, 2.0, 1.0])
+    np.testing.assert_array_equal(by_vote.counts, [[0.5, 2.0], [0.0, 1.0]])
+    skills = {"ann": 2.0, "bob": 0.5, "cid": 1.0}
+    by_annotator = votes_to_targets(
+        VOTES["task"], VOTES["label"], annotators=VOTES["worker"], weights=skills
+    )
+    np.testing.assert_array_equal(by_annotator.counts, [[0.5, 3.0], [2.5, 0.0], [0.0, 0.0]])
+
+
+def test_an_annotator_has_one_vote_on_a_sample():
+    arguments = {"samples": [0, 0, 0, 1, 0], "labels": ["a", "b", "b", "a", None]}
+    votes = votes_to_targets(**arguments, annotators=["x", "x", "y", "x", "y"])
+    np.testing.assert_array_equal(votes.counts, [[0.5, 1.5], [1.0, 0.0]])
+    np.testing.assert_array_equal(votes_to_targets(**arguments).counts, [[1, 2], [1, 0]])
+
+
+def test_sparse_counts_for_many_classes():
+    rng = np.random.default_rng(0)
+    samples, labels = rng.integers(0, 1000, 5000), rng.integers(0, 20_000, 5000)
+    arguments = {"classes": np.arange(20_000), "sample_order": np.arange(1000)}
+    votes = votes_to_targets(samples, labels, **arguments, sparse_output=True)
+    assert isinstance(votes.counts, sp.csr_array)
+    assert votes.counts.shape == (1000, 20_000)
+    assert votes.counts.nnz <= 5000
+    assert votes.counts.sum() == 5000
+    assert votes.counts[samples[0], labels[0]] >= 1
+
+
+def test_to_frame_tells_an_estimator_the_classes():
+    votes = votes_to_targets(VOTES["task"], VOTES["label"])
+    frame = votes.to_frame()
+    assert frame.loc["t1", "dog"] == 2
+    model = KLClassifier().fit([[0.0], [1.0], [2.0]], frame)
+    assert model.classes_.tolist() == ["cat", "dog"]
+    sparse = votes_to_targets(VOTES["task"], VOTES["label"], sparse_output=True)
+    pd.testing.assert_frame_equal(sparse.to_frame(), frame)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"labels": [[1], [0], [1]]}, "labels must be 1-D"),
+        ({"labels": [1, 0]}, "inconsistent numbers of samples"),
+        ({"samples": [0, np.nan, 1]}, "samples holds missing values"),
+        ({"labels": [None, None, None]}, "labels holds no vote"),
+        ({"classes": [0, 2]}, "labels that are not among the classes"),
+        ({"classes": [0, 1, 1]}, "classes must not repeat an entry, but holds \\[1\\]"),
+        ({"sample_order": [0]}, "1 samples with votes are not in sample_order: \\[1\\]"),
+        ({"sample_order": [0, 1, 1]}, "sample_order must not repeat"),
+        ({"weights": [1.0]}, "3 votes. Give one weight per vote, or a dict"),
+        ({"weights": [1.0, -1.0, 1.0]}, "Negative values"),
+        ({"weights": {"x": 1.0}}, "pass annotators too"),
+        (
+            {"weights": {"x": 1.0}, "annotators": ["x", "y", "x"]},
+            "no entry for the annotators \\['y'\\]",
+        ),
+    ],
+)
+def test_errors_of_votes_name_the_argument(change, message):
+    with pytest.raises(ValueError, match=message):
+        votes_to_targets(**{"samples": [0, 0, 1], "labels": [1, 0, 1], **change})
+
+
+def test_smoothing_by_hand():
+    np.testing.assert_allclose(smooth_labels([0, 2, 1], 0.3), 0.7 * np.eye(3)[[0, 2, 1]] + 0.1)
+    smoothed = smooth_labels([0, 1], 0.5, prior=[0.75, 0.25])
+    np.testing.assert_allclose(smoothed, [[0.875, 0.125], [0.375, 0.625]])
+
+
+def test_smoothing_keeps_the_mass_of_every_row():
+    counts = np.array([[4.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    smoothed = smooth_labels(counts, 0.2)
+    np.testing.assert_allclose(smoothed, [[3.6, 0.4], [1.0, 1.0], [0.0, 0.0]])
+    np.testing.assert_allclose(smooth_labels(sp.csr_array(counts), 0.2), smoothed)
+
+
+def test_smoothing_by_nothing_is_one_hot():
+    np.testing.assert_array_equal(
+        smooth_labels(["b", "a"], 0, classes=["a", "b", "c"]), [[0, 1, 0], [1, 0, 0]]
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"epsilon": 1.5}, "epsilon must be a number from 0 to 1, got 1.5"),
+        ({"epsilon": float("nan")}, "epsilon must be"),
+        ({"prior": [1.0]}, "prior has shape"),
+        ({"prior": [0.5, 0.6]}, "prior must hold probabilities that sum to 1"),
+        ({"prior": [1.5, -0.5]}, "prior must hold probabilities"),
+    ],
+)
+def test_errors_of_smoothing(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        smooth_labels([0, 1], **arguments)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.5, 1.0, 2.0, 50.0])
+def test_temperature_divides_logits(temperature):
+    logits = np.random.default_rng(0).normal(scale=5, size=(50, 4))
+    softened = apply_temperature(softmax(logits, axis=1), temperature)
+    np.testing.assert_allclose(softened, softmax(logits / temperature, axis=1), atol=1e-12)
+
+
+def test_temperature_keeps_zeros_totals_and_unlabelled_rows():
+    counts = np.array([[8.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1e-300, 1e-300, 0.0]])
+    softened = apply_temperature(counts, 2.0)
+    np.testing.assert_allclose(softened[0], [10 * 2 / 3, 10 / 3, 0.0])
+    np.testing.assert_array_equal(softened[1], 0.0)
+    np.testing.assert_allclose(softened[2], [1e-300, 1e-300, 0.0])
+    sparse = apply_temperature(sp.csr_array(counts), 2.0)
+    assert sp.issparse(sparse)
+    np.testing.assert_allclose(sparse.toarray(), softened)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, np.inf, np.nan, "warm", None])
+def test_bad_temperature(temperature):
+    with pytest.raises(ValueError, match="temperature must be a finite number above 0"):
+        apply_temperature([[0.5, 0.5]], temperature)
+
+
+def test_cross_entropy_of_a_mix_is_the_mix_of_cross_entropies():
+    rng = np.random.default_rng(0)
+    teacher, model = rng.dirichlet(np.ones(3), 50), rng.dirichlet(np.ones(3), 50)
+    y = rng.integers(0, 3, 50)
+    mix = mix_targets(y, teacher, 0.3)
+    expected = 0.7 * cross_entropy_loss(y, model) + 0.3 * cross_entropy_loss(teacher, model)
+    assert cross_entropy_loss(mix, model) == pytest.approx(expected, rel=1e-12)
+    rows = -(mix * log_softmax(np.log(model), axis=1)).sum(axis=1)
+    assert rows.mean() == pytest.approx(expected, rel=1e-9)
+
+
+def test_mix_matches_classes_by_name():
+    teacher = pd.DataFrame({"yes": [0.8, 0.3], "maybe": [0.0, 0.2], "no": [0.2, 0.5]})
+    mix = mix_targets(["no", "yes"], teacher, 0.5)
+    assert mix.columns.tolist() == ["yes", "maybe", "no"]
+    np.testing.assert_allclose(mix, [[0.4, 0.0, 0.6], [0.65, 0.1, 0.25]])
+    array = mix_targets(
+        ["no", "yes"], teacher[["no", "maybe", "yes"]].to_numpy(), classes=["no", "maybe", "yes"]
+    )
+    np.testing.assert_allclose(array, mix[["no", "maybe", "yes"]])
+    y = pd.DataFrame({"no": [1, 0], "maybe": [0, 0], "yes": [0, 1]})
+    by_frame = mix_targets(y, teacher, 0.5)
+    np.testing.assert_allclose(by_frame[mix.columns], mix)
+
+
+def test_unlabelled_row_of_a_mix_keeps_the_teacher():
+    mix = mix_targets([[1.0, 0.0], [0.0, 0.0]], [[0.5, 0.5], [0.2, 0.8]], 0.25)
+    np.testing.assert_allclose(mix, [[0.875, 0.125], [0.05, 0.2]])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (([0, 1], [[0.5, 0.5]] * 3), "inconsistent numbers of samples"),
+        (([0, 1], [[0.2, 0.3, 0.5]] * 2), "teacher_proba has 3 columns, but there are 2 classes"),
+        (([0, 1], [0, 1]), "teacher_proba must be a matrix with one column per class"),
+        (([0, 1], [[0.5, 0.5]] * 2, 2.0), "teacher_weight must be a number from 0 to 1"),
+    ],
+)
+def test_errors_of_a_mix(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mix_targets(*arguments)
+
+
+def test_normalized_rows_weigh_one():
+    counts = np.array([[3, 1], [0, 7], [0, 0]])
+    expected = [[0.75, 0.25], [0.0, 1.0], [0.0, 0.0]]
+    np.testing.assert_array_equal(normalize_rows(counts), expected)
+    sparse = normalize_rows(sp.csr_matrix(counts))
+    assert sp.issparse(sparse)
+    np.testing.assert_array_equal(sparse.toarray(), expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [normalize_rows, smooth_labels, lambda y: apply_temperature(y, 2.0)],
+    ids=["normalize_rows", "smooth_labels", "apply_temperature"],
+)
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_frames_stay_frames_and_inputs_stay_untouched(change, make):
+    y = make({"no": [3.0, 0.0], "yes": [1.0, 2.0]})
+    before = np.array(y)
+    changed = change(y)
+    assert type(changed) is make
+    assert list(changed.columns) == ["no", "yes"]
+    np.testing.assert_array_equal(np.array(y), before)
+    np.testing.assert_array_equal(np.array(changed), change(before))
+
+
+def test_float32_matrices_keep_their_values():
+    y = np.array([[0.25, 0.75]], dtype=np.float32)
+    assert apply_temperature(y, 1.0).tolist() == [[0.25, 0.75]]
