@@ -15,14 +15,7 @@ ESTIMATORS = [KLClassifier(solver=name) for name in sorted(SOLVERS)] + [
 ]
 
 
-def every_check(estimators):
-    """Like parametrize_with_checks, as a list: new pytest refuses old scikit-learn's generator."""
-    mark = parametrize_with_checks(estimators).mark
-    names, checks = mark.args
-    return pytest.mark.parametrize(names, list(checks), **mark.kwargs)
-
-
-@every_check(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS)
 def test_estimator_check(estimator, check):
     check(estimator)
 
