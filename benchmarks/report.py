@@ -175,8 +175,8 @@ def plot(stem, name, results):
         yscale="log",
         xlabel="seconds of a fit",
         ylabel="nats above the minimum",
-        title=f"({name}) {PROBLEMS[name].title}",
     )
+    ax.set_title(f"({name}) {PROBLEMS[name].title}", loc="left", fontsize="medium")
     fig.legend(loc="outside right upper", fontsize="small", frameon=False)
     path = PLOTS / f"{name}.png" if stem == "full" else RESULTS / f"{stem}-{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
