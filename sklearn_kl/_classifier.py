@@ -196,7 +196,6 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
         penalty = L2(self._strength(targets), model.n_penalised)
         targets = targets.share_of_total()
-        theta0 = self._first_theta(model, targets)
         report = FitReport(
             self,
             penalty,
@@ -211,7 +210,7 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             objective = Objective(model, penalty, targets, lanes, prepared.statistic, prepared.mean)
             result = make_solver(self.solver).minimize(
                 objective,
-                theta0,
+                self._first_theta(model, targets),
                 preconditioner=prepared.preconditioner,
                 tol=self.tol,
                 max_iter=self.max_iter,
