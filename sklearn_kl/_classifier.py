@@ -325,8 +325,7 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return super().score(X, y, sample_weight)
         targets = encode_targets(y, classes=self.classes_, sample_weight=sample_weight)
         check_consistent_length(codes, targets.mass)
-        hits = targets.block(slice(None))[codes, np.arange(len(codes))]
-        return float(hits.sum() / targets.mass.sum())
+        return targets.expected_accuracy(codes)
 
     def to_logistic_regression(self):
         """Return a fitted LogisticRegression that predicts the same probabilities.

@@ -187,8 +187,7 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         targets = encode_targets(y, classes=self.classes_, sample_weight=sample_weight)
         predicted = encode_targets(self.predict(X), classes=self.classes_)
         check_consistent_length(predicted.mass, targets.mass)
-        hits = targets.block(slice(None))[predicted.codes, np.arange(predicted.n_samples)]
-        return float(hits.sum() / targets.mass.sum())
+        return targets.expected_accuracy(predicted.codes)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

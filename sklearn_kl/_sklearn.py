@@ -2,6 +2,6 @@
 
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils._metadata_requests import RequestMethod
-from sklearn.utils.validation import _check_sample_weight, _num_samples
+from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["RequestMethod", "_BaseScorer", "_check_sample_weight", "_num_samples"]
+__all__ = ["RequestMethod", "_BaseScorer", "_check_sample_weight"]

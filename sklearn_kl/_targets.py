@@ -74,6 +74,11 @@ class Targets:
             strengths *= self.weight[rows]
         return strengths
 
+    def expected_accuracy(self, codes):
+        """Share of the mass that rows give to the classes with these codes, one per row."""
+        hits = self.block(slice(None))[codes, np.arange(self.n_samples)]
+        return float(hits.sum() / self.mass.sum())
+
     def share_of_total(self):
         """Return the same targets with every row's mass divided by the total, which is then one.
 
@@ -133,9 +138,7 @@ class Targets:
         return float(self.mass @ self.row_entropy() / self.mass.sum())
 
 
-def encode_targets(
-    y, *, classes=None, sample_weight=None, class_weight=None, dtype=np.float64, name="y"
-):
+def encode_targets(y, *, classes=None, sample_weight=None, class_weight=None, name="y"):
     """Describe y by one formula: labels are one-hot, a row of a matrix weighs its total.
 
     The number of dimensions alone decides: 1-D is labels, 2-D is distributions or counts.
@@ -152,8 +155,6 @@ def encode_targets(
         Non-negative weights that multiply a row's total.
     class_weight : dict or "balanced", default=None
         Weights of the classes; "balanced" gives every class the same share of the mass.
-    dtype : dtype, default=float64
-        Smallest precision of the sums; a float32 matrix is kept as it is.
     name : str, default="y"
         What error messages call the argument.
 
@@ -179,7 +180,7 @@ def encode_targets(
         codes = None
         matrix, classes = _match_columns(y, columns, classes, name)
         total = _row_sums(matrix)
-    weight = _check_weight(sample_weight, y, dtype)
+    weight = _check_weight(sample_weight, y)
     with np.errstate(over="ignore"):
         mass = total if weight is None else total * weight
     _check_mass(mass, name, sample_weight)
@@ -384,7 +385,7 @@ def _row_sums(matrix):
         return np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
 
 
-def _check_weight(sample_weight, y, dtype):
+def _check_weight(sample_weight, y):
     """Return non-negative float64 weights, or None when every row weighs one."""
     if sample_weight is None:
         return None
