@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import xlogy
 
 from sklearn_kl import _simplex
-from sklearn_kl.metrics._divergences import _check_pair, _distributions
+from sklearn_kl.metrics._pairs import check_pair, distributions
 
 # What a cross-entropy is the sum of, in the order in which displays stack it.
 TERMS = ("entropy", "grouping", "calibration", "within_bin")
@@ -275,10 +275,10 @@ def weighted_pair(y_true, y_proba, labels, sample_weight):
     kept : ndarray of shape (n_samples,) of bool
         Which rows these are.
     """
-    targets, y_proba = _check_pair(y_true, y_proba, labels, sample_weight)
+    targets, y_proba = check_pair(y_true, y_proba, labels, sample_weight)
     kept = targets.mass > 0
     weight = targets.mass[kept] / targets.mass.sum()
-    p = _distributions(targets, slice(None)).astype(np.float64)
+    p = distributions(targets, slice(None)).astype(np.float64)
     return p[kept], y_proba[kept].astype(np.float64), weight, kept
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_kl.metrics._divergences import _check_pair, _evaluate
+from sklearn_kl.metrics._pairs import check_pair, evaluate
 
 
 def chebyshev_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
@@ -58,8 +58,8 @@ def chebyshev_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_
     >>> chebyshev_distance([[0.5, 0.25, 0.25]], [[0.25, 0.375, 0.375]])
     0.25
     """
-    pair = _check_pair(y_true, y_proba, labels, sample_weight)
-    return _evaluate(chebyshev_rows, pair, None, per_sample)
+    pair = check_pair(y_true, y_proba, labels, sample_weight)
+    return evaluate(chebyshev_rows, pair, None, per_sample)
 
 
 def clark_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
@@ -111,8 +111,8 @@ def clark_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_samp
     >>> clark_distance([[0.75, 0.25, 0.0]], [[0.25, 0.75, 0.0]]) ** 2
     0.5000000000000001
     """
-    pair = _check_pair(y_true, y_proba, labels, sample_weight)
-    return _evaluate(clark_rows, pair, None, per_sample)
+    pair = check_pair(y_true, y_proba, labels, sample_weight)
+    return evaluate(clark_rows, pair, None, per_sample)
 
 
 def canberra_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
@@ -164,8 +164,8 @@ def canberra_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_s
     >>> canberra_distance([[0.75, 0.25, 0.0]], [[0.25, 0.75, 0.0]])
     1.0
     """
-    pair = _check_pair(y_true, y_proba, labels, sample_weight)
-    return _evaluate(canberra_rows, pair, None, per_sample)
+    pair = check_pair(y_true, y_proba, labels, sample_weight)
+    return evaluate(canberra_rows, pair, None, per_sample)
 
 
 def cosine_similarity_score(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
@@ -215,8 +215,8 @@ def cosine_similarity_score(y_true, y_proba, *, sample_weight=None, labels=None,
     >>> round(cosine_similarity_score([[0.75, 0.25]], [[0.25, 0.75]]), 6)
     0.6
     """
-    pair = _check_pair(y_true, y_proba, labels, sample_weight)
-    return _evaluate(cosine_rows, pair, None, per_sample)
+    pair = check_pair(y_true, y_proba, labels, sample_weight)
+    return evaluate(cosine_rows, pair, None, per_sample)
 
 
 def intersection_similarity_score(
@@ -268,8 +268,8 @@ def intersection_similarity_score(
     >>> intersection_similarity_score([[0.75, 0.25]], [[0.25, 0.75]])
     0.5
     """
-    pair = _check_pair(y_true, y_proba, labels, sample_weight)
-    return _evaluate(intersection_rows, pair, None, per_sample)
+    pair = check_pair(y_true, y_proba, labels, sample_weight)
+    return evaluate(intersection_rows, pair, None, per_sample)
 
 
 def chebyshev_rows(p, q):

@@ -11,18 +11,18 @@ from sklearn.metrics import get_scorer_names as _get_sklearn_scorer_names
 from sklearn_kl import _simplex
 from sklearn_kl._sklearn import RequestMethod, _BaseScorer
 from sklearn_kl._targets import column_names, encode_targets
-from sklearn_kl.metrics._divergences import (
-    check_proba,
-    check_same_rows,
-    explained_divergence,
-    mean_divergence,
-)
 from sklearn_kl.metrics._label_distribution import (
     canberra_rows,
     chebyshev_rows,
     clark_rows,
     cosine_rows,
     intersection_rows,
+)
+from sklearn_kl.metrics._pairs import (
+    check_proba,
+    check_same_rows,
+    explained_divergence,
+    mean_divergence,
 )
 
 # Averages of float32 models (VotingClassifier, BaggingClassifier) come as float64 with sums that

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_kl.metrics._decomposition import class_kl_contributions
-from sklearn_kl.metrics._divergences import _check_pair
+from sklearn_kl.metrics._pairs import check_pair
 from sklearn_kl.metrics._plot._base import class_names, get_axes, look, predict_named
 
 
@@ -128,7 +128,7 @@ class KLContributionsDisplay:
         KLContributionsDisplay
             The display, drawn.
         """
-        targets, _ = _check_pair(y_true, y_proba, labels, sample_weight)
+        targets, _ = check_pair(y_true, y_proba, labels, sample_weight)
         contributions = class_kl_contributions(
             y_true, y_proba, sample_weight=sample_weight, labels=labels
         )

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 
 from sklearn_kl import _simplex
-from sklearn_kl.metrics._divergences import _check_pair, _distributions
+from sklearn_kl.metrics._pairs import check_pair, distributions
 from sklearn_kl.metrics._plot._base import (
     FLOOR_COLOR,
     PREDICTED_COLOR,
@@ -133,11 +133,11 @@ class DistributionDisplay:
             If `kind` is unknown, or "ternary" for another number of classes than three; if `ax`
             is not one for each row.
         """
-        targets, proba = _check_pair(y_true, y_proba, labels, None)
+        targets, proba = check_pair(y_true, y_proba, labels, None)
         is_number = isinstance(rows, Integral)
         rows = np.arange(min(rows, targets.n_samples)) if is_number else np.asarray(rows)
         display = cls(
-            _distributions(targets, slice(None))[rows],
+            distributions(targets, slice(None))[rows],
             proba[rows],
             classes=targets.classes,
             rows=rows,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_kl.metrics._decomposition import weighted_pair
-from sklearn_kl.metrics._divergences import _check_pair
+from sklearn_kl.metrics._pairs import check_pair
 from sklearn_kl.metrics._plot._base import FLOOR_COLOR, class_names, get_axes, look, predict_named
 
 
@@ -162,7 +162,7 @@ class ReliabilityDisplay:
         ValueError
             If one of `classes` is not among the classes.
         """
-        known = _check_pair(y_true, y_proba, labels, sample_weight)[0].classes
+        known = check_pair(y_true, y_proba, labels, sample_weight)[0].classes
         p, q, weight, _ = weighted_pair(y_true, y_proba, labels, sample_weight)
         columns = _shown(known, classes)
         curves = [_curve(q[:, k], p[:, k], weight, n_bins) for k in columns]
