@@ -56,34 +56,36 @@ class Lanes:
         return (block for lane in self.lanes for block in lane)
 
 
-def deal_lanes(X, n_logits):
+def deal_lanes(X, row_size, n_params=None):
     """Cut X into row blocks and deal them into lanes.
 
     Parameters
     ----------
     X : ndarray, CSR or CSC of shape (n_samples, n_features)
-    n_logits : int
-        Numbers that a row's logits take.
+    row_size : int
+        Numbers that a row takes besides its features: its logits, for a linear model.
+    n_params : int, default=None
+        Length of a lane's gradient; None means that of `row_size` linear functions.
 
     Returns
     -------
     tuple of tuple of Block
     """
     n_samples, n_features = X.shape
-    gradient_bytes = 8 * n_logits * (n_features + 1)
+    gradient_bytes = 8 * (row_size * (n_features + 1) if n_params is None else n_params)
     max_lanes = int(np.clip(LANE_BYTES // gradient_bytes, 2, MAX_LANES))
-    n_rows = _rows_per_block(X, n_logits, max_lanes)
+    n_rows = _rows_per_block(X, row_size, max_lanes)
     starts = range(0, n_samples, n_rows)
     blocks = [_take_rows(X, slice(start, min(start + n_rows, n_samples))) for start in starts]
     bounds = np.linspace(0, len(blocks), min(max_lanes, len(blocks)) + 1).astype(int)
     return tuple(tuple(blocks[low:high]) for low, high in pairwise(bounds))
 
 
-def _rows_per_block(X, n_logits, max_lanes):
+def _rows_per_block(X, row_size, max_lanes):
     """Rows of a block: what fits the cache for dense X, one block per lane for sparse X."""
     n_samples, n_features = X.shape
     if not sp.issparse(X):
-        n_rows = BLOCK_BYTES // (X.dtype.itemsize * (n_features + n_logits))
+        n_rows = BLOCK_BYTES // (X.dtype.itemsize * (n_features + row_size))
         return 1 << (int(np.clip(n_rows, 256, 16384)).bit_length() - 1)
     if X.format == "csc":
         # Rows of a CSC matrix cannot be viewed, only copied.

@@ -29,36 +29,43 @@ class FitReport:
 
     Parameters
     ----------
-    estimator : estimator
+    estimator : KLClassifier
         The one that is being fitted.
-    penalty : Penalty
-        Subtracted from the objective to give the cross-entropy.
     attributes : callable
-        ``attributes(theta)`` returns the fitted attributes that predictions need.
-    max_iter : int
-    X, y : array-like
-        Training data, handed to callbacks.
-    sample_weight : array-like or None
+        ``attributes(model, theta)`` returns the fitted attributes that predictions need.
+    data : dict or None
+        What callbacks are handed: X, y and metadata. None calls no callbacks.
     """
 
-    def __init__(self, estimator, penalty, attributes, *, max_iter, X, y, sample_weight):
+    def __init__(self, estimator, attributes, data=None):
         self.estimator = estimator
-        self.penalty = penalty
         self.attributes = attributes
         self.loss_path = []
-        self._data = {"X": X, "y": y}
-        if sample_weight is not None:
-            self._data["metadata"] = {"sample_weight": sample_weight}
+        self._objective = None
         self._context = None
-        if hasattr(estimator, "_init_callback_context"):
-            self._context = estimator._init_callback_context(max_subtasks=max_iter)
-            self._context.call_on_fit_task_begin(estimator=estimator, **self._data)
-        if estimator.verbose:
+        self._data = data
+
+    def open(self, objective):
+        """Tell callbacks that the fit begins; cross-entropies are those of an Objective."""
+        self._objective = objective
+        if self.estimator.verbose:
             _show_log()
+        if self._data is None or not hasattr(self.estimator, "_init_callback_context"):
+            return
+        n_starts = 1 if objective.model.convex else self.estimator.n_init
+        context = self.estimator._init_callback_context(
+            max_subtasks=self.estimator.max_iter * n_starts
+        )
+        context.call_on_fit_task_begin(estimator=self.estimator, **self._data)
+        self._context = context
+
+    def restart(self):
+        """Forget the path: another start begins."""
+        self.loss_path = []
 
     def __call__(self, iteration):
         """Record an Iteration and return whether a callback asks to stop."""
-        loss = iteration.value - self.penalty.value(iteration.theta)
+        loss = iteration.value - self._objective.penalty.value(iteration.theta)
         self.loss_path.append(loss)
         if self.estimator.verbose:
             logger.info(
@@ -74,7 +81,9 @@ class FitReport:
         task.call_on_fit_task_begin(estimator=self.estimator, **self._data)
         return task.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: self.attributes(iteration.theta),
+            reconstruction_attributes=lambda: self.attributes(
+                self._objective.model, iteration.theta
+            ),
             **self._data,
         )
 

@@ -9,43 +9,52 @@ def certified_gap(objective, theta, value, gradient):
     For any distributions r_i, ``logsumexp(z) >= r'z + entropy(r)``. Insert it for every row, with
     ``G(r) = 1/M sum_i x_i (m_i r_i - t_i)'``, and minimise over W and b::
 
-        min f >= 1/M sum_i m_i entropy(r_i) - ||G(r)||^2 / (2 alpha)
+        min f >= 1/M sum_i m_i entropy(r_i) - penalty*(-G(r))
         if sum_i (m_i r_i - t_i) = 0,     which the unpenalised intercept requires
 
-    The model's own probabilities q_i meet the condition up to the intercept's gradient g_b only.
-    Tilting all rows alike, ``r_ik = q_ik (1 + d_k - q_i'd)``, with ``B d = -g_b`` and B the
-    Hessian with respect to the intercept, restores it exactly. With ``u = Hessian (0, d)`` of the
-    cross-entropy::
+    where penalty* is the convex conjugate: ``||G||^2 / (2 alpha)`` for L2, and for the lasso zero
+    as long as no entry of G exceeds the strength. The model's own probabilities q_i meet the
+    condition up to the intercept's gradient g_b only. Tilting all rows alike,
+    ``r_ik = q_ik (1 + d_k - q_i'd)``, with ``B d = -g_b`` and B the Hessian with respect to the
+    intercept, restores it exactly. With ``u = Hessian (0, d)`` of the cross-entropy::
 
         G(r) = G(q) + u_W,   1/M sum_i m_i entropy(r_i) >= mean entropy(q_i) - u'theta - d'Bd
 
     since ``entropy(r) = -r'log q - KL(r || q)`` and KL is at most the chi-squared divergence,
     whose mean is d'Bd. All that is lost is of second order, so the bound is as tight near the
-    minimum as ``||gradient||^2 / (2 alpha)``, to which it reduces without an intercept.
+    minimum as ``||gradient||^2 / (2 alpha)``, to which it reduces for L2 without an intercept.
+
+    Between r_i and the distributions t_i / m_i of the targets, which have ``G = 0``, everything is
+    allowed: ``s r_i + (1 - s) t_i / m_i`` has ``G = s G(r)`` and at least the entropy
+    ``s entropy(r_i) + (1 - s) entropy(t_i / m_i)``. Of s = 1 and the largest s that keeps every
+    entry of G below the L1 strength, which is 0 for L2, the better one is taken.
 
     Parameters
     ----------
     objective : Objective
-        Of a LinearSoftmax with an L2 penalty.
+        Of a LinearSoftmax.
     theta : ndarray of shape (n_params,)
     value : float
         Objective at theta, nats.
     gradient : ndarray of shape (n_params,)
-        Gradient at theta.
+        Gradient at theta, of the smooth part where the penalty is not smooth.
 
     Returns
     -------
     float or None
         None where there is no certificate: without a penalty nothing bounds W, and too far from
         the minimum, or with a class that no target has, no tilt gives distributions.
+
+    References
+    ----------
+    Boyd, S. and Vandenberghe, L. (2004). Convex Optimization, sections 5.1 and 3.3.
     """
     model, penalty = objective.model, objective.penalty
-    strength = penalty.curvature
-    if strength == 0:
+    if penalty.curvature == 0 and penalty.l1_strength == 0:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         residual = gradient.copy()
-        residual[: model.n_penalised] -= strength * theta[: model.n_penalised]
+        residual[model.penalised] -= penalty.curvature * theta[model.penalised]
         # entropy(q) = logsumexp(z) - q'z, and the loss is the mean of logsumexp(z) - t'z / m.
         mean_entropy = value - penalty.value(theta) - residual @ theta
         if model.fit_intercept:
@@ -58,8 +67,21 @@ def certified_gap(objective, theta, value, gradient):
         residual, left_over = model.split(residual)
         if left_over is not None:
             residual = residual - np.outer(objective.mean, left_over)
-        bound = value - mean_entropy + np.vdot(residual, residual) / (2 * strength)
+        bound = value - _dual_value(objective, residual.ravel(), mean_entropy)
     return max(float(bound), 0.0) if np.isfinite(bound) else None
+
+
+def _dual_value(objective, residual, mean_entropy):
+    """Return the greater of the dual values that the residual and a part of it give."""
+    penalty = objective.penalty
+    largest = np.abs(residual).max(initial=0.0)
+    part = min(1.0, penalty.l1_strength / largest) if largest > 0 else 1.0
+    return max(
+        share * mean_entropy
+        + (1 - share) * objective.lower_bound
+        - penalty.conjugate(share * residual)
+        for share in {1.0, part}
+    )
 
 
 def _tilt(objective, theta, residual):

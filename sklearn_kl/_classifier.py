@@ -1,30 +1,40 @@
 """KLClassifier: validate, wire the parts, store what was fitted."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
 from scipy.special import expit, log_expit
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
 
-from sklearn_kl._blocks import deal_lanes, lane_runner
 from sklearn_kl._callbacks import (
     WRAPPER_FRAMES,
     CallbackSupportMixin,
     FitReport,
     with_callbacks,
 )
-from sklearn_kl._certificate import certified_gap
 from sklearn_kl._export import to_logistic_regression
-from sklearn_kl._objective import Objective
 from sklearn_kl._simplex import log_softmax
 from sklearn_kl._targets import encode_targets, resolve_targets
-from sklearn_kl.models import LinearSoftmax
-from sklearn_kl.penalties import L2
-from sklearn_kl.solvers import make_solver
+from sklearn_kl._training import train
+from sklearn_kl.models import LinearSoftmax, OrdinalSoftmax, make_model
+
+# Attributes of the data, which validation sets before the fit.
+_SEEN = ("n_features_in_", "feature_names_in_")
+
+
+def _has_coef(clf):
+    """Say whether the model is linear in the features; an attribute error tells what it is."""
+    if not make_model(clf.model, clf.fit_intercept).linear_in_features:
+        raise AttributeError(f"Only linear models have coef_, and this one is {clf.model!r}.")
+    return True
 
 
 class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -32,21 +42,31 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     For rows with strengths ``Y_ik`` and weights ``w_i`` it minimises::
 
-        J(W, b) = C * sum_i w_i sum_k Y_ik * (-log q_k(x_i)) + 1/2 ||W||^2
-        q(x) = softmax(W x + b)
+        J(theta) = C * sum_i w_i sum_k Y_ik * (-log q_k(x_i))
+                   + (1 - l1_ratio) / 2 * ||W||^2 + l1_ratio * ||W||_1
+        q(x) = softmax(logits(theta, x)), for the linear model softmax(W x + b)
 
-    over the coefficients W and intercepts b. Labels are one-hot rows, and J is then exactly the
-    objective of :class:`sklearn.linear_model.LogisticRegression` with the same C. A row of a
+    over the parameters theta of a model, W being its weights and b its intercepts, which are free.
+    Labels are one-hot rows, and J of the linear model is then exactly the objective of
+    :class:`sklearn.linear_model.LogisticRegression` with the same C. A row of a
     distribution or of counts weighs its total, so counts are the same as repeated labels. The
     cross-entropy exceeds the entropy of the targets, which no model can change, by the KL
     divergence: that is what training reduces.
 
     Parameters
     ----------
+    model : {"linear", "mlp", "low_rank", "ordinal"} or ParametricModel, default="linear"
+        What turns features into logits. An instance from :mod:`sklearn_kl.models`, or of a class
+        of your own, carries options, which grid search can reach as ``model__rank``.
     C : float, default=1.0
-        Inverse strength of the L2 penalty, greater than 0; ``np.inf`` means no penalty.
+        Inverse strength of the penalty, greater than 0; ``np.inf`` means no penalty.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, from 0, which is L2 alone, to 1, the lasso. Above 0 some weights
+        become exactly zero.
+    prior : KLToPrior or None, default=None
+        Pulls the predictions towards a class prior, another model's or given ones.
     fit_intercept : bool, default=True
-        Whether to fit b. It is not penalised.
+        Whether the linear model has intercepts.
     class_weight : dict or "balanced", default=None
         Factors of the classes' strengths; "balanced" gives each class the same total.
     solver : {"lbfgs", "newton-cg", "gd"} or Solver, default="lbfgs"
@@ -56,25 +76,34 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ``solver__max_iter``.
     tol : float, default=1e-7
         Stop when the mean objective is at most this many nats above its minimum, by estimate.
-        The estimate does not depend on the units of the features or on the number of rows.
+        The estimate does not depend on the units of the features or on the number of rows. A
+        model that is not convex has also converged when ten iterations gain no more than this each.
     max_iter : int, default=1000
         Largest number of iterations.
+    n_init : int, default=1
+        Number of random starts of a model whose objective is not convex; the one that ends with
+        the lowest objective is kept.
     warm_start : bool, default=False
-        Start from the coefficients of the last fit.
+        Start from the parameters of the last fit, and from these alone.
     n_jobs : int, default=None
         Number of threads. None means as many as BLAS would use; -1 means all processors. The
         result is the same, bit for bit, for every choice.
     random_state : int, RandomState instance or None, default=None
-        Not used by the linear model, whose objective is convex.
+        Determines the random starts. Not used by a model whose objective is convex.
     verbose : int, default=0
         If positive, log a line per iteration to the logger "sklearn_kl".
 
     Attributes
     ----------
-    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Coefficients W; a single row, of the second class, if there are two classes.
+    coef_ : ndarray or sparse matrix of shape (1, n_features) or (n_classes, n_features)
+        Coefficients W of a linear model; a single row, of the second class, if there are two
+        classes. Sparse after `sparsify`.
     intercept_ : ndarray of shape (1,) or (n_classes,)
-        Intercepts b; zeros if `fit_intercept` is False.
+        Intercepts b of a linear model; zeros if `fit_intercept` is False.
+    model_ : ParametricModel
+        The model, bound to the sizes of the data.
+    theta_ : ndarray of shape (n_params,)
+        Parameters of any model but the linear one; ``model_.split(theta_)`` gives their arrays.
     classes_ : ndarray of shape (n_classes,)
         Class of every column of the probabilities: the sorted labels, a DataFrame's column names,
         or ``arange(n_classes)``.
@@ -93,9 +122,9 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     optimality_gap_ : float or None
         Certified upper bound, by duality, of the distance of the mean objective from its minimum,
         nats. It can be far above the real distance when the penalty is weak. None where there is
-        no certificate: without a penalty.
+        no certificate: without a penalty, and for models that are not linear.
     loss_path_ : ndarray of shape (n_iter_,)
-        Training cross-entropy after every iteration, nats.
+        Training cross-entropy after every iteration, nats, that of a prior included.
     converged_ : bool
         Whether the fit reached `tol`.
 
@@ -132,24 +161,32 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
+        model="linear",
         *,
         C=1.0,
+        l1_ratio=0.0,
+        prior=None,
         fit_intercept=True,
         class_weight=None,
         solver="lbfgs",
         tol=1e-7,
         max_iter=1000,
+        n_init=1,
         warm_start=False,
         n_jobs=None,
         random_state=None,
         verbose=0,
     ):
+        self.model = model
         self.C = C
+        self.l1_ratio = l1_ratio
+        self.prior = prior
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.n_init = n_init
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -189,39 +226,79 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If the estimated distance from the minimum stays above `tol`.
         """
         self._check_params()
-        X, targets = self._check_data(X, y, sample_weight, target_proba)
-        n_classes = targets.n_classes
-        model = LinearSoftmax(
-            X.shape[1], 1 if n_classes == 2 else n_classes, bool(self.fit_intercept)
-        )
-        penalty = L2(self._strength(targets), model.n_penalised)
-        targets = targets.share_of_total()
+        data = {"X": X, "y": y}
+        if sample_weight is not None:
+            data["metadata"] = {"sample_weight": sample_weight}
+        X, targets, trained_on = self._check_data(X, y, sample_weight, target_proba)
         report = FitReport(
-            self,
-            penalty,
-            lambda theta: self._predictive(model, targets.classes, theta, X.dtype),
-            max_iter=self.max_iter,
-            X=X,
-            y=y,
-            sample_weight=sample_weight,
+            self, lambda model, theta: _predictive(model, targets.classes, theta, X.dtype), data
         )
-        with lane_runner(deal_lanes(X, model.n_logits), self.n_jobs) as lanes:
-            prepared = model.prepare(lanes, targets, penalty)
-            objective = Objective(model, penalty, targets, lanes, prepared.statistic, prepared.mean)
-            result = make_solver(self.solver).minimize(
-                objective,
-                self._first_theta(model, targets),
-                preconditioner=prepared.preconditioner,
-                tol=self.tol,
-                max_iter=self.max_iter,
-                on_iteration=report,
-            )
-            gap = certified_gap(objective, result.theta, result.value, result.gradient)
-        self._store(objective, result, gap)
-        vars(self).update(report.attributes(result.theta))
-        self.loss_path_ = report.path
+        warm = self.warm_start and hasattr(self, "model_")
+        start = partial(self._warm_theta, targets.classes) if warm else None
+        (outcome,) = train([self], [report], X, targets, trained_on, start=start)
+        self._store(outcome, targets.classes, X.dtype)
+        self._warn_if_not_converged(outcome.result, 3 + WRAPPER_FRAMES)
         report.close()
         return self
+
+    def fit_path(self, X, y, Cs, *, sample_weight=None, target_proba=None):
+        """Fit the model for several C, each from the parameters of the one before.
+
+        C goes from small to large, and what is computed from the data once serves all: this is
+        faster than a fit for every C, with the same results.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features; float32 is kept.
+        y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape \
+                (n_samples, n_classes)
+            Labels, or a matrix of distributions or vote counts.
+        Cs : array-like of float of shape (n_Cs,)
+            Values of C, greater than 0.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the rows.
+        target_proba : {array-like, sparse matrix} of shape (n_samples, n_classes), default=None
+            As for `fit`.
+
+        Returns
+        -------
+        list of KLClassifier
+            Fitted clones of this estimator, in the order of `Cs`.
+
+        Raises
+        ------
+        ValueError
+            If Cs is empty or holds a value that is no positive number, or in the cases of `fit`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If some fit stays above `tol`.
+
+        Examples
+        --------
+        >>> from sklearn_kl import KLClassifier
+        >>> from sklearn_kl.datasets import make_soft_classification
+        >>> X, votes, q = make_soft_classification(n_samples=200, random_state=0)
+        >>> path = KLClassifier(l1_ratio=1.0).fit_path(X, votes, Cs=[0.001, 0.005, 1.0])
+        >>> [int((clf.coef_ != 0).any(axis=0).sum()) for clf in path]
+        [0, 3, 5]
+        """
+        Cs = _check_Cs(Cs)
+        order = np.argsort(Cs, kind="stable")
+        path = [clone(self).set_params(C=float(C)) for C in Cs[order]]
+        path[0]._check_params()
+        X, targets, trained_on = path[0]._check_data(X, y, sample_weight, target_proba)
+        reports = [FitReport(clf, None) for clf in path]
+        outcomes = train(path, reports, X, targets, trained_on)
+        for clf, outcome in zip(path, outcomes, strict=True):
+            clf.n_features_in_ = path[0].n_features_in_
+            if hasattr(path[0], "feature_names_in_"):
+                clf.feature_names_in_ = path[0].feature_names_in_
+            clf._store(outcome, targets.classes, X.dtype)
+            clf._warn_if_not_converged(outcome.result, 3)
+        return [path[position] for position in np.argsort(order)]
 
     def decision_function(self, X):
         """Logits of every class, or of the second class if there are two.
@@ -240,10 +317,11 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X = validate_data(
             self, X, reset=False, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32]
         )
-        model = LinearSoftmax(X.shape[1], len(self.intercept_))
-        theta = model.join(self.coef_.T, self.intercept_)
-        logits = model.logits(theta, X)
-        return logits[0] if model.n_logits == 1 else np.ascontiguousarray(logits.T)
+        if issparse(getattr(self, "coef_", None)):
+            logits = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+            return logits[:, 0] if self.model_.n_logits == 1 else logits
+        logits = self.model_.logits(self._last_theta(), X)
+        return logits[0] if self.model_.n_logits == 1 else np.ascontiguousarray(logits.T)
 
     def predict_proba(self, X):
         """Probability of every class.
@@ -327,6 +405,33 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_consistent_length(codes, targets.mass)
         return targets.expected_accuracy(codes)
 
+    @available_if(_has_coef)
+    def sparsify(self):
+        """Turn `coef_` into a sparse matrix, which the L1 penalty makes small.
+
+        Returns
+        -------
+        self : KLClassifier
+            Fitted estimator, which predicts the same.
+        """
+        check_is_fitted(self)
+        self.coef_ = csr_array(self.coef_)
+        return self
+
+    @available_if(_has_coef)
+    def densify(self):
+        """Turn a sparse `coef_` back into an array.
+
+        Returns
+        -------
+        self : KLClassifier
+            Fitted estimator.
+        """
+        check_is_fitted(self)
+        self.coef_ = self._dense_coef()
+        return self
+
+    @available_if(_has_coef)
     def to_logistic_regression(self):
         """Return a fitted LogisticRegression that predicts the same probabilities.
 
@@ -344,17 +449,40 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        # Classes without an order are more than it can learn.
+        by_name = isinstance(self.model, str) and self.model == "ordinal"
+        tags.classifier_tags.poor_score = by_name or isinstance(self.model, OrdinalSoftmax)
         return tags
 
     def _check_params(self):
         check_scalar(self.C, "C", Real, min_val=0, include_boundaries="neither")
         check_scalar(self.tol, "tol", Real, min_val=0)
         check_scalar(self.max_iter, "max_iter", Integral, min_val=1)
-        if np.isnan(self.C) or np.isnan(self.tol):
-            raise ValueError(f"C and tol must be numbers, got C={self.C} and tol={self.tol}.")
+        check_scalar(self.l1_ratio, "l1_ratio", Real, min_val=0, max_val=1)
+        check_scalar(self.n_init, "n_init", Integral, min_val=1)
+        if np.isnan([self.C, self.tol, self.l1_ratio]).any():
+            raise ValueError(
+                f"C, tol and l1_ratio must be numbers, got C={self.C}, tol={self.tol} and "
+                f"l1_ratio={self.l1_ratio}."
+            )
+        if not (self.prior is None or hasattr(self.prior, "mix")):
+            raise ValueError(
+                "prior must be None or a KLToPrior, such as sklearn_kl.penalties.KLToPrior("
+                f"[0.5, 0.5]), got {self.prior!r}."
+            )
 
     def _check_data(self, X, y, sample_weight, target_proba):
-        """Return X as an array or CSR or CSC matrix that is not copied, and the Targets."""
+        """Validate the data.
+
+        Returns
+        -------
+        X : ndarray or CSR or CSC matrix, which is no copy
+        targets : Targets
+            What the model is judged by.
+        trained_on : Targets
+            The same, with the prior mixed in if there is one.
+        """
+        given = X
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32])
         targets = resolve_targets(
             y,
@@ -367,55 +495,59 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"KLClassifier needs at least 2 classes, but y has 1 class: {targets.classes[0]!r}."
             )
-        return X, targets
+        return X, targets, targets if self.prior is None else self.prior.mix(targets, given)
 
-    def _strength(self, targets):
-        """Strength of the L2 penalty in the mean objective."""
-        with np.errstate(over="ignore"):
-            strength = 1.0 / np.float64(self.C) / targets.mass.sum()
-        # Far below, the weights are zero to the last digit already.
-        return float(min(strength, 1e300))
+    def _bind(self, n_features, n_classes):
+        """Return the model for these sizes."""
+        model = make_model(self.model, self.fit_intercept)
+        return model.bind(n_features, 1 if n_classes == 2 else n_classes)
 
-    def _first_theta(self, model, targets):
-        """Theta to start from: the last fit's with warm_start, else the model's choice."""
-        if not (self.warm_start and hasattr(self, "coef_")):
-            return model.initial(targets.class_mass())
-        shape = (model.n_logits, model.n_features)
-        if self.coef_.shape != shape or not np.array_equal(self.classes_, targets.classes):
+    def _warm_theta(self, classes, model):
+        """Parameters of the last fit, for a model and classes that must be the same."""
+        known = self.model_
+        if known.n_features != model.n_features or not np.array_equal(self.classes_, classes):
             raise ValueError(
-                f"warm_start=True continues from a model with {self.coef_.shape[1]} features and "
+                f"warm_start=True continues from a model with {known.n_features} features and "
                 f"the classes {list(self.classes_[:10])}, but X has {model.n_features} features "
-                f"and y the classes {list(targets.classes[:10])}. Set warm_start=False or fit a "
+                f"and y the classes {list(classes[:10])}. Set warm_start=False or fit a clone."
+            )
+        theta = self._last_theta()
+        if type(known) is not type(model) or len(theta) != model.n_params:
+            raise ValueError(
+                f"warm_start=True continues from {known!r} with {len(theta)} parameters, but the "
+                f"model is now {model!r} with {model.n_params}. Set warm_start=False or fit a "
                 "clone."
             )
-        return model.join(self.coef_.T, self.intercept_).astype(np.float64)
+        return theta
 
-    def _predictive(self, model, classes, theta, dtype):
-        """Fitted attributes that predictions need."""
-        weights, intercept = model.split(theta)
-        if intercept is None:
-            intercept = np.zeros(model.n_logits)
-        return {
-            "coef_": np.ascontiguousarray(weights.T, dtype=dtype),
-            "intercept_": intercept.astype(dtype),
-            "classes_": classes,
-        }
+    def _last_theta(self):
+        """Parameters of the last fit."""
+        if hasattr(self, "theta_"):
+            return self.theta_
+        return self.model_.join(self._dense_coef().T, self.intercept_).astype(np.float64)
 
-    def _store(self, objective, result, gap):
-        """Set the attributes that describe the fit, and warn if it did not converge."""
+    def _dense_coef(self):
+        return self.coef_.toarray() if issparse(self.coef_) else self.coef_
+
+    def _store(self, outcome, classes, dtype):
+        """Set the fitted attributes; of a fit before, with another model perhaps, none is left."""
+        result = outcome.result
+        for name in [name for name in vars(self) if name.endswith("_") and name not in _SEEN]:
+            delattr(self, name)
+        vars(self).update(_predictive(outcome.model, classes, result.theta, dtype))
         self.n_iter_ = result.n_iter
-        self.cross_entropy_ = result.value - objective.penalty.value(result.theta)
-        self.target_entropy_ = objective.lower_bound
-        self.kl_divergence_ = self.cross_entropy_ - self.target_entropy_
-        self.optimality_gap_ = gap
+        self.cross_entropy_ = outcome.cross_entropy
+        self.target_entropy_ = outcome.target_entropy
+        self.kl_divergence_ = outcome.cross_entropy - outcome.target_entropy
+        self.optimality_gap_ = outcome.gap
+        self.loss_path_ = outcome.loss_path
         self.converged_ = result.converged
+
+    def _warn_if_not_converged(self, result, stacklevel):
         if result.converged or result.stopped:
             return
-        certified = (
-            ""
-            if self.optimality_gap_ is None
-            else (f" (certified: at most {self.optimality_gap_:.1e})")
-        )
+        gap = self.optimality_gap_
+        certified = "" if gap is None else f" (certified: at most {gap:.1e})"
         warnings.warn(
             f"KLClassifier stopped after {result.n_iter} iterations, before it converged: the "
             f"objective is an estimated {result.gap:.1e} nats above its minimum{certified}, and "
@@ -423,9 +555,25 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             f"Increase max_iter (now {self.max_iter}) or tol, or add a penalty with a smaller C "
             f"(now {self.C:g}). The solver said: {result.message}",
             ConvergenceWarning,
-            stacklevel=3 + WRAPPER_FRAMES,
+            stacklevel=stacklevel,
         )
 
     def _predict_codes(self, X):
         logits = self.decision_function(X)
         return (logits > 0).astype(int) if logits.ndim == 1 else logits.argmax(axis=1)
+
+
+def _predictive(model, classes, theta, dtype):
+    """Fitted attributes that predictions need."""
+    attributes = {"model_": model, "classes_": classes}
+    if not isinstance(model, LinearSoftmax):
+        attributes["theta_"] = theta
+    return attributes | model.fitted_attributes(theta, dtype)
+
+
+def _check_Cs(Cs):
+    """Return the values of C as an array."""
+    values = np.atleast_1d(np.asarray(Cs, dtype=np.float64))
+    if values.ndim != 1 or not values.size or not (values > 0).all():
+        raise ValueError(f"Cs must hold at least one value of C, all above 0, got {Cs!r}.")
+    return values

@@ -6,19 +6,25 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_scalar
 
-from sklearn_kl._blocks import deal_lanes, lane_runner
 from sklearn_kl._classifier import KLClassifier
-from sklearn_kl._objective import Objective
 from sklearn_kl._rows import take_rows
 from sklearn_kl.metrics import get_scorer, neg_cross_entropy_scorer
 from sklearn_kl.model_selection._split import make_splitter
-from sklearn_kl.models import LinearSoftmax
-from sklearn_kl.models._moments import collect_moments
-from sklearn_kl.penalties import L2
-from sklearn_kl.solvers import make_solver
 
 # Parameters that the model of the chosen C shares with the path.
-_SHARED = ("fit_intercept", "class_weight", "solver", "tol", "max_iter", "n_jobs", "random_state")
+_SHARED = (
+    "model",
+    "l1_ratio",
+    "prior",
+    "fit_intercept",
+    "class_weight",
+    "solver",
+    "tol",
+    "max_iter",
+    "n_init",
+    "n_jobs",
+    "random_state",
+)
 
 
 class KLClassifierCV(KLClassifier):
@@ -39,8 +45,14 @@ class KLClassifierCV(KLClassifier):
     scoring : str, callable or None, default=None
         A name of :func:`sklearn_kl.metrics.get_scorer` or a scorer ``(estimator, X, y)``; the
         greater the better. None means the negative cross-entropy.
+    model : {"linear", "mlp", "low_rank", "ordinal"} or ParametricModel, default="linear"
+        As for KLClassifier.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, from 0 to 1, the lasso.
+    prior : KLToPrior or None, default=None
+        As for KLClassifier; a class prior or a fitted model, since given rows fit no fold.
     fit_intercept : bool, default=True
-        Whether to fit intercepts. They are not penalised.
+        Whether the linear model has intercepts.
     class_weight : dict or "balanced", default=None
         Factors of the classes' strengths; "balanced" gives each class the same total.
     solver : {"lbfgs", "newton-cg", "gd"} or Solver, default="lbfgs"
@@ -50,6 +62,8 @@ class KLClassifierCV(KLClassifier):
         estimate.
     max_iter : int, default=1000
         Largest number of iterations of a fit.
+    n_init : int, default=1
+        Number of random starts of a model whose objective is not convex, at the smallest C.
     n_jobs : int, default=None
         Number of threads of every fit. None means as many as BLAS would use; -1 means all
         processors.
@@ -107,11 +121,15 @@ class KLClassifierCV(KLClassifier):
         *,
         cv=None,
         scoring=None,
+        model="linear",
+        l1_ratio=0.0,
+        prior=None,
         fit_intercept=True,
         class_weight=None,
         solver="lbfgs",
         tol=1e-7,
         max_iter=1000,
+        n_init=1,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -119,11 +137,15 @@ class KLClassifierCV(KLClassifier):
         self.Cs = Cs
         self.cv = cv
         self.scoring = scoring
+        self.model = model
+        self.l1_ratio = l1_ratio
+        self.prior = prior
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.n_init = n_init
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -161,18 +183,19 @@ class KLClassifierCV(KLClassifier):
             If no candidate has a finite score.
         """
         candidates = _check_candidates(self.Cs)
-        X, targets = self._check_data(X, y, sample_weight, target_proba)
+        _, targets, _ = self._check_data(X, y, sample_weight, target_proba)
         matrix = targets.codes is None and target_proba is None
         splits = make_splitter(self.cv, matrix=matrix).split(X, y)
         shared = {name: getattr(self, name) for name in _SHARED}
-        models = [KLClassifier(C=float(C), **shared) for C in candidates]
+        estimator = KLClassifier(**shared)
         data = (X, y if target_proba is None else target_proba, targets.weight)
         scorer = neg_cross_entropy_scorer if self.scoring is None else get_scorer(self.scoring)
         self.Cs_ = candidates
         self.scores_ = np.array(
             [
                 _scores_along_path(
-                    models,
+                    estimator,
+                    candidates,
                     scorer,
                     train=[take_rows(part, train) for part in data],
                     test=[take_rows(part, test) for part in data],
@@ -202,13 +225,14 @@ def _check_candidates(Cs):
     return candidates
 
 
-def _scores_along_path(models, scorer, *, train, test):
-    """Fit every model to the training rows, and return their scores on the test rows.
+def _scores_along_path(estimator, candidates, scorer, *, train, test):
+    """Fit the path to the training rows, and return the scores of its models on the test rows.
 
     Parameters
     ----------
-    models : list of KLClassifier
-        In the order of the path.
+    estimator : KLClassifier
+    candidates : ndarray of shape (n_Cs,)
+        Values of C.
     scorer : callable
     train, test : list
         X, y and sample_weight or None.
@@ -219,40 +243,9 @@ def _scores_along_path(models, scorer, *, train, test):
     """
     X, y, weight = test
     weighted = {} if weight is None else {"sample_weight": weight}
-    _fit_path(models, *train)
-    return [scorer(model, X, y, **weighted) for model in models]
-
-
-def _fit_path(models, X, y, sample_weight):
-    """Fit the models in turn, each from the theta of the one before.
-
-    Does what KLClassifier.fit does, but reads the moments of X once for all models.
-    """
-    for model in models:
-        model._check_params()
-        X, targets = model._check_data(X, y, sample_weight, None)
-    n_logits = 1 if targets.n_classes == 2 else targets.n_classes
-    linear = LinearSoftmax(X.shape[1], n_logits, bool(models[0].fit_intercept))
-    penalties = [L2(model._strength(targets), linear.n_penalised) for model in models]
-    targets = targets.share_of_total()
-    theta = linear.initial(targets.class_mass())
-    with lane_runner(deal_lanes(X, n_logits), models[0].n_jobs) as lanes:
-        moments = collect_moments(lanes, targets, centred=linear.fit_intercept)
-        for model, penalty in zip(models, penalties, strict=True):
-            prepared = linear.prepare_from(moments, penalty)
-            objective = Objective(
-                linear, penalty, targets, lanes, prepared.statistic, prepared.mean
-            )
-            result = make_solver(model.solver).minimize(
-                objective,
-                theta,
-                preconditioner=prepared.preconditioner,
-                tol=model.tol,
-                max_iter=model.max_iter,
-            )
-            theta = result.theta
-            model._store(objective, result, None)
-            vars(model).update(model._predictive(linear, targets.classes, theta, X.dtype))
+    X_train, y_train, weight_train = train
+    path = estimator.fit_path(X_train, y_train, candidates, sample_weight=weight_train)
+    return [scorer(model, X, y, **weighted) for model in path]
 
 
 def _best_candidate(scores):

@@ -1,6 +1,7 @@
 """Export: a fitted classifier as scikit-learn's LogisticRegression, which other tools can read."""
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
@@ -33,6 +34,7 @@ def to_logistic_regression(clf):
     -----
     `C`, `fit_intercept`, `class_weight`, `tol` and `max_iter` are passed on, so that a clone of the
     result is the nearest that LogisticRegression can fit to labels; `tol` has another unit there.
+    `l1_ratio` is not passed on, since the default solver there takes none.
 
     Examples
     --------
@@ -57,7 +59,7 @@ def to_logistic_regression(clf):
     model = LogisticRegression(
         # KLClassifierCV stores the C that it chose as C_.
         C=clf.C_ if hasattr(clf, "C_") else clf.C,
-        fit_intercept=clf.fit_intercept,
+        fit_intercept=getattr(clf.model_, "fit_intercept", True),
         class_weight=clf.class_weight,
         tol=clf.tol,
         max_iter=clf.max_iter,
@@ -73,8 +75,9 @@ def to_logistic_regression(clf):
 def _sort_classes(clf):
     """Return copies of coefficients, intercepts and classes, the classes sorted."""
     order = np.argsort(clf.classes_, kind="stable")
-    if len(clf.coef_) > 1:
-        return clf.coef_[order], clf.intercept_[order], clf.classes_[order]
+    coef = clf.coef_.toarray() if sp.issparse(clf.coef_) else clf.coef_
+    if len(coef) > 1:
+        return coef[order], clf.intercept_[order], clf.classes_[order]
     # One logit, that of the second class: swapping the classes changes its sign.
     sign = 1 if order[0] == 0 else -1
-    return sign * clf.coef_, sign * clf.intercept_, clf.classes_[order]
+    return sign * coef, sign * clf.intercept_, clf.classes_[order]

@@ -54,6 +54,11 @@ class Objective:
     statistic: np.ndarray | None = None
     mean: Any = None
 
+    @property
+    def convex(self):
+        """Whether every stationary point is a minimum, so that gradients tell how far it is."""
+        return self.model.convex
+
     @cached_property
     def lower_bound(self):
         """Entropy of the targets, nats: no theta has a lower value."""
@@ -75,11 +80,27 @@ class Objective:
         return value + self.penalty.value(theta), gradient
 
     def hessian(self, theta):
-        """Return the Hessian at theta, for logits linear in theta."""
-        return Hessian.at(self, theta)
+        """Return the function ``v -> Hessian(theta) @ v``.
+
+        It is exact for logits linear in theta, and a difference of gradients otherwise.
+        """
+        if self.model.linear_in_theta:
+            return Hessian.at(self, theta)
+        return partial(self._difference_product, theta)
+
+    def _difference_product(self, theta, vector):
+        """Central difference of gradients: what rounding and curvature spoil is balanced."""
+        precision = np.finfo(next(self.lanes.blocks).X.dtype).eps
+        length = np.linalg.norm(vector)
+        if length == 0:
+            return np.zeros_like(vector)
+        step = precision ** (1 / 3) * max(1.0, np.linalg.norm(theta)) / length
+        _, ahead = self.value_and_gradient(theta + step * vector)
+        _, behind = self.value_and_gradient(theta - step * vector)
+        return (ahead - behind) / (2 * step)
 
     def _mean_loss_and_gradient(self, theta):
-        if self.mean is not None and not theta[: self.model.n_penalised].any():
+        if self.mean is not None and not theta[self.model.penalised].any():
             loss, gradient = self._loss_and_gradient_at_mean(theta)
         else:
             loss, gradient = self.lanes.sum(partial(self._lane_loss_and_gradient, theta))
@@ -94,14 +115,14 @@ class Objective:
     def _lane_loss_and_gradient(self, theta, lane):
         loss, gradient = 0.0, np.zeros(self.model.n_params)
         for block in lane:
-            z = self.model.logits(theta, block.X)
+            z, pull = self.model.vjp(theta, block.X)
             if self.statistic is None:
                 strength = self._strength(block.rows)
                 loss -= np.vdot(strength, z)
             loss += _loss_and_masses(z, self.targets.mass[block.rows])
             if self.statistic is None:
                 z -= strength
-            self.model.pullback(theta, block.X, z, out=gradient)
+            pull(z, gradient)
         return loss, gradient
 
     def _loss_and_gradient_at_mean(self, theta):
@@ -121,6 +142,8 @@ class Objective:
 @dataclass(frozen=True, eq=False)
 class Hessian:
     """Hessian of the objective at one theta: ``sum_i J_i' (m_i/M (diag(q_i) - q_i q_i')) J_i``.
+
+    For logits linear in theta, where J_i does not depend on it.
 
     Parameters
     ----------

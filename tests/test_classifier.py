@@ -519,7 +519,7 @@ def test_parameters_of_a_wrong_type(params, soft):
 
 def test_parameters_are_keywords_only():
     with pytest.raises(TypeError):
-        KLClassifier(1.0)
+        KLClassifier("linear", 1.0)
 
 
 def test_bad_data(soft):

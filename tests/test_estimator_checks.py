@@ -1,10 +1,11 @@
-"""scikit-learn's own checks of an estimator, all of them, for every solver."""
+"""scikit-learn's own checks of an estimator, all of them, for every solver and every model."""
 
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_kl import KLClassifier
+from sklearn_kl.models import LowRankSoftmax, MLPSoftmax, OrdinalSoftmax
 from sklearn_kl.solvers import LBFGS, SOLVERS, GradientDescent, NewtonCG
 
 ESTIMATORS = [KLClassifier(solver=name) for name in sorted(SOLVERS)] + [
@@ -12,6 +13,15 @@ ESTIMATORS = [KLClassifier(solver=name) for name in sorted(SOLVERS)] + [
     KLClassifier(solver=NewtonCG(max_iter=200)),
     KLClassifier(solver=GradientDescent(tol=1e-6)),
     KLClassifier(C=10.0, class_weight="balanced", warm_start=True, n_jobs=1),
+    KLClassifier(C=0.5, l1_ratio=1.0),
+    KLClassifier(l1_ratio=0.5),
+    # Perceptrons are not asked for minima to rounding, as users would not.
+    KLClassifier("mlp", tol=1e-4, random_state=0),
+    KLClassifier(MLPSoftmax((5, 5), activation="tanh"), tol=1e-4, n_init=2),
+    KLClassifier("low_rank", tol=1e-5),
+    KLClassifier(LowRankSoftmax(2), solver="newton-cg", tol=1e-5, random_state=0),
+    KLClassifier("ordinal"),
+    KLClassifier(OrdinalSoftmax(), solver="newton-cg"),
 ]
 
 

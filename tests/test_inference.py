@@ -14,7 +14,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
-import sklearn_kl._inference as module
+import sklearn_kl._information as module
 from sklearn_kl import KLClassifier, KLInference
 from sklearn_kl.datasets import load_housing, make_soft_classification
 

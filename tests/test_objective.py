@@ -40,12 +40,12 @@ def build(X, y, *, strength=0.1, fit_intercept=True, prepared=True, **weights):
     """Objective of a linear model; without what is prepared, it reads the targets every time."""
     targets = encode_targets(y, **weights)
     n_logits = 1 if targets.n_classes == 2 else targets.n_classes
-    model = LinearSoftmax(X.shape[1], n_logits, fit_intercept)
-    penalty = L2(strength, model.n_penalised)
+    model = LinearSoftmax(fit_intercept).bind(X.shape[1], n_logits)
+    penalty = L2(strength, model.penalised)
     lanes = Lanes(deal_lanes(X, n_logits))
     if not prepared:
         return Objective(model, penalty, targets, lanes)
-    found = model.prepare(lanes, targets, penalty)
+    found = model.prepare(lanes, targets)
     return Objective(model, penalty, targets, lanes, found.statistic, found.mean)
 
 
@@ -95,7 +95,7 @@ def test_value_and_derivatives_at_weights_of_zero(kind):
     X = make_X()
     objective = build(X, make_y(kind))
     theta = random_theta(objective)
-    theta[: objective.model.n_penalised] = 0
+    theta[objective.model.penalised] = 0
     value, gradient = objective.value_and_gradient(theta)
     assert value == pytest.approx(by_the_formula(objective, theta, X), rel=1e-12)
     slope = approx_fprime(theta, lambda t: objective.value_and_gradient(t)[0], 1e-6)

@@ -1,6 +1,23 @@
 """Parametric models q_theta: theta and features in, logits out."""
 
-from sklearn_kl.models._base import ParametricModel, Prepared
+from sklearn_kl.models._base import ParametricModel, Preconditioner, Prepared
+from sklearn_kl.models._callable import CallableModel
+from sklearn_kl.models._check import check_model
 from sklearn_kl.models._linear import LinearSoftmax
+from sklearn_kl.models._mlp import LowRankSoftmax, MLPSoftmax
+from sklearn_kl.models._names import MODELS, make_model
+from sklearn_kl.models._ordinal import OrdinalSoftmax
 
-__all__ = ["LinearSoftmax", "ParametricModel", "Prepared"]
+__all__ = [
+    "MODELS",
+    "CallableModel",
+    "LinearSoftmax",
+    "LowRankSoftmax",
+    "MLPSoftmax",
+    "OrdinalSoftmax",
+    "ParametricModel",
+    "Preconditioner",
+    "Prepared",
+    "check_model",
+    "make_model",
+]

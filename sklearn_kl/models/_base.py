@@ -1,13 +1,18 @@
-"""What the objective asks of a parametric model q_theta."""
+"""What a parametric model q_theta is: sizes, logits, and the pullback of a gradient."""
 
+import copy
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 
 class Preconditioner(Protocol):
-    """An invertible change of coordinates, ``theta = T v``, in which the problem is round."""
+    """An invertible linear change of coordinates, ``theta = T v``, that makes the problem round."""
 
     def to_theta(self, v: np.ndarray) -> np.ndarray:
         """Return ``T v``."""
@@ -29,39 +34,180 @@ class Prepared:
         For logits that are linear in theta, the vector T with
         ``sum_ik t_ik z_ik(theta) = T @ theta``: all that the model ever needs to know of the
         targets besides their mass. None for any other model.
-    preconditioner : Preconditioner or None
-        None works in theta itself.
     mean : ndarray of shape (n_features,) or None
-        Mean of the features, rows weighing their mass, where the model has computed it.
+        Mean of the features, rows weighing their mass, where the logits are linear in theta.
+    precondition : callable or None
+        ``precondition(penalty)`` returns a Preconditioner; a path of penalties shares the rest.
+        None works in theta itself.
     """
 
     statistic: np.ndarray | None = None
-    preconditioner: Preconditioner | None = None
     mean: np.ndarray | None = None
+    precondition: Callable[[Any], Preconditioner] | None = None
+
+    def preconditioner(self, penalty):
+        """Return the change of coordinates that suits a penalty, or None."""
+        return None if self.precondition is None else self.precondition(penalty)
 
 
-class ParametricModel(Protocol):
+class ParametricModel(BaseEstimator):
     """A function from theta and rows of X to logits; ``q_theta = softmax(logits)``.
 
-    A model holds no state that depends on theta. Logits are class-major, shape
-    (n_logits, n_rows), with one logit per class, or a single logit of the second class
-    (the first one's is 0) when there are two. The objective owns softmax and loss: a model is
-    complete with its logits and the pullback of a gradient through them. Parameters that are
-    penalised stand first in theta.
+    The objective owns softmax, loss, weights and targets: a model is complete with `shapes`,
+    `logits` and `pullback`. Its constructor takes hyperparameters only, as that of any estimator,
+    and `bind` tells a copy the sizes of the data. A model holds nothing that depends on theta,
+    so threads can share it.
+
+    theta is one vector of float64, and `split` views it as the arrays of `shapes`. Logits are
+    class-major, shape (n_logits, n_rows): one logit per class, or a single logit of the second
+    class, beside 0 for the first, when there are two. A row's logits must depend on that row
+    alone, since rows come in blocks.
+
+    Attributes
+    ----------
+    n_features : int
+        Number of columns of X; known after `bind`.
+    n_logits : int
+        Number of classes, or 1 for two classes; known after `bind`.
+    convex : bool
+        Class attribute: whether every stationary point of the cross-entropy is its minimum, so
+        that one start is enough.
+    linear_in_theta : bool
+        Class attribute: whether ``logits(theta, X)`` is linear in theta, so that
+        ``logits(v, X)`` is the derivative along v.
+    linear_in_features : bool
+        Class attribute: whether the logits are affine in the features, so that
+        `fitted_attributes` gives ``coef_`` and ``intercept_`` as linear classifiers have them.
     """
 
-    n_params: int
+    convex = False
+    linear_in_theta = False
+    linear_in_features = False
+    n_features: int
     n_logits: int
-    n_penalised: int
 
-    def initial(self, class_mass: np.ndarray) -> np.ndarray:
-        """Return theta to start from, float64 of shape (n_params,)."""
+    def bind(self, n_features, n_logits):
+        """Return a copy that knows the number of features and of logits."""
+        bound = copy.copy(self)
+        bound.n_features, bound.n_logits = n_features, n_logits
+        return bound
 
-    def prepare(self, lanes, targets, penalty) -> Prepared:
-        """Return what is computed once from the data."""
+    @property
+    def shapes(self):
+        """Shapes of the arrays that theta holds one after the other: tuple of tuples of int."""
+        raise NotImplementedError(f"{type(self).__name__} must define shapes or n_params.")
 
-    def logits(self, theta: np.ndarray, X) -> np.ndarray:
-        """Return a fresh array of shape (n_logits, n_rows) in the dtype of X."""
+    @property
+    def n_params(self):
+        """Length of theta."""
+        return sum(math.prod(shape) for shape in self.shapes)
 
-    def pullback(self, theta: np.ndarray, X, d_logits: np.ndarray, out: np.ndarray) -> None:
-        """Add ``sum_ri d_logits[r, i] * d z_ri / d theta`` to out, in place."""
+    @property
+    def penalised(self):
+        """What the penalty applies to, an index into theta: a slice or a boolean mask.
+
+        Unless a model says otherwise, arrays of two or more dimensions are weights and penalised,
+        and vectors are intercepts and free.
+        """
+        parts = [np.full(math.prod(shape), len(shape) > 1) for shape in self.shapes]
+        return np.concatenate(parts)
+
+    @property
+    def row_size(self):
+        """Numbers that the computation of one row keeps, from which the size of blocks follows."""
+        return self.n_logits
+
+    def split(self, theta):
+        """View theta as a list of arrays of `shapes`; writing to them changes theta."""
+        views, start = [], 0
+        for shape in self.shapes:
+            stop = start + math.prod(shape)
+            views.append(theta[start:stop].reshape(shape))
+            start = stop
+        return views
+
+    def initial(self, class_mass, rng, preconditioner=None):
+        """Return theta to start from.
+
+        Parameters
+        ----------
+        class_mass : ndarray of shape (n_classes,)
+            Total strength of every class in the targets.
+        rng : numpy.random.Generator
+            Source of random numbers for models that need different starts.
+        preconditioner : Preconditioner or None
+            The change of coordinates that `prepare` offers; a start that is random in its
+            coordinates does not depend on the units of the features.
+
+        Returns
+        -------
+        ndarray of shape (n_params,), float64
+        """
+        return 0.1 * rng.standard_normal(self.n_params)
+
+    def prepare(self, lanes, targets):
+        """Return what is computed once from the data: by default, nothing.
+
+        Parameters
+        ----------
+        lanes : Lanes
+            The rows of X in blocks.
+        targets : Targets
+
+        Returns
+        -------
+        Prepared
+        """
+        return Prepared()
+
+    def logits(self, theta, X):
+        """Return the logits of the rows of X.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,), float64
+        X : ndarray, CSR or CSC of shape (n_rows, n_features), float64 or float32
+            Work in the dtype of X is fastest.
+
+        Returns
+        -------
+        ndarray of shape (n_logits, n_rows)
+            A fresh array: the objective overwrites it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define logits.")
+
+    def pullback(self, theta, X, d_logits, out):
+        """Add ``sum_ri d_logits[r, i] * d z_ri / d theta`` to out, in place.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,), float64
+        X : ndarray, CSR or CSC of shape (n_rows, n_features)
+        d_logits : ndarray of shape (n_logits, n_rows)
+            Not to be changed.
+        out : ndarray of shape (n_params,), float64
+            ``self.split(out)`` gives the arrays to add to.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define pullback.")
+
+    def vjp(self, theta, X):
+        """Return the logits and the function ``pull(d_logits, out)`` that pulls back at theta.
+
+        A model whose pullback can use what was computed for the logits overrides this.
+        """
+        return self.logits(theta, X), partial(self.pullback, theta, X)
+
+    def fitted_attributes(self, theta, dtype):
+        """Return the attributes that a fitted estimator shows besides `model_` and `theta_`.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+        dtype : dtype
+            That of X.
+
+        Returns
+        -------
+        dict
+        """
+        return {}

@@ -1,17 +1,16 @@
 """The linear model: logits that are affine in the features."""
 
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from sklearn_kl.models._base import Prepared
+from sklearn_kl.models._base import ParametricModel, Prepared
 from sklearn_kl.models._moments import collect_moments
 from sklearn_kl.models._products import class_major_product, transposed_product
 from sklearn_kl.models._whitening import whiten
 
 
-@dataclass(frozen=True)
-class LinearSoftmax:
+class LinearSoftmax(ParametricModel):
     """Multinomial logistic regression: ``z = W' x + b``.
 
     theta holds W in C order, shape (n_features, n_logits), then b of shape (n_logits,) if there
@@ -20,62 +19,69 @@ class LinearSoftmax:
 
     Parameters
     ----------
-    n_features : int
-    n_logits : int
-        Number of classes, or 1 for two classes.
     fit_intercept : bool, default=True
+        Whether there is a b. It is not penalised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kl.models import LinearSoftmax
+    >>> model = LinearSoftmax().bind(n_features=2, n_logits=3)
+    >>> model.n_params
+    9
+    >>> model.logits(np.ones(9), np.array([[0.5, -1.0]])).ravel()
+    array([0.5, 0.5, 0.5])
     """
 
-    n_features: int
-    n_logits: int
-    fit_intercept: bool = True
+    convex = True
+    linear_in_theta = True
+    linear_in_features = True
+
+    def __init__(self, fit_intercept=True):
+        self.fit_intercept = fit_intercept
 
     @property
-    def n_penalised(self):
-        """Number of weights; the intercept is not penalised."""
-        return self.n_features * self.n_logits
+    def shapes(self):
+        """Shapes of W and of b."""
+        weights = (self.n_features, self.n_logits)
+        return (weights, (self.n_logits,)) if self.fit_intercept else (weights,)
 
     @property
-    def n_params(self):
-        """Number of weights and intercepts."""
-        return self.n_penalised + self.n_logits * self.fit_intercept
+    def penalised(self):
+        """The weights, which stand first."""
+        return slice(0, self.n_features * self.n_logits)
 
     def split(self, theta):
         """View theta as weights (n_features, n_logits) and intercept (n_logits,) or None."""
-        weights = theta[: self.n_penalised].reshape(self.n_features, self.n_logits)
-        return weights, theta[self.n_penalised :] if self.fit_intercept else None
+        n_weights = self.n_features * self.n_logits
+        weights = theta[:n_weights].reshape(self.n_features, self.n_logits)
+        return weights, theta[n_weights:] if self.fit_intercept else None
 
     def join(self, weights, intercept):
         """Inverse of split."""
         parts = [weights.ravel()] + ([intercept] if self.fit_intercept else [])
         return np.concatenate(parts)
 
-    def initial(self, class_mass):
+    def initial(self, class_mass, rng=None, preconditioner=None):
         """Weights zero, and the intercept that predicts the class shares.
 
         A class without mass starts at a share of 1e-8, since its best intercept is not finite.
         """
         theta = np.zeros(self.n_params)
-        if self.fit_intercept:
+        intercept = self.split(theta)[1]
+        if intercept is not None:
             log_share = np.log(np.maximum(class_mass / class_mass.sum(), 1e-8))
             centred = log_share - log_share.mean()
-            theta[self.n_penalised :] = (
-                log_share[1] - log_share[0] if self.n_logits == 1 else centred
-            )
+            intercept[:] = log_share[1] - log_share[0] if self.n_logits == 1 else centred
         return theta
 
-    def prepare(self, lanes, targets, penalty):
-        """Collect the sufficient statistic and the whitening in one pass over X."""
-        return self.prepare_from(
-            collect_moments(lanes, targets, centred=self.fit_intercept), penalty
-        )
-
-    def prepare_from(self, moments, penalty):
-        """Return what moments collected before say, for example for several penalties."""
+    def prepare(self, lanes, targets):
+        """Collect the sufficient statistic and the moments for the whitening in one pass over X."""
+        moments = collect_moments(lanes, targets, centred=self.fit_intercept)
         n_skipped = len(moments.class_mass) - self.n_logits
         intercept = moments.class_mass[n_skipped:] if self.fit_intercept else None
         statistic = self.join(moments.class_sums[:, n_skipped:], intercept)
-        return Prepared(statistic, whiten(self, moments, penalty.curvature), moments.mean)
+        return Prepared(statistic, moments.mean, partial(whiten, self, moments))
 
     def logits(self, theta, X):
         """Logits of the rows of X: ndarray of shape (n_logits, n_rows)."""
@@ -91,3 +97,13 @@ class LinearSoftmax:
         weights += transposed_product(X, d_logits)
         if intercept is not None:
             intercept += d_logits.sum(axis=1)
+
+    def fitted_attributes(self, theta, dtype):
+        """Return coef_, shape (n_logits, n_features), and intercept_, shape (n_logits,)."""
+        weights, intercept = self.split(theta)
+        if intercept is None:
+            intercept = np.zeros(self.n_logits)
+        return {
+            "coef_": np.ascontiguousarray(weights.T, dtype=dtype),
+            "intercept_": intercept.astype(dtype),
+        }

@@ -35,12 +35,14 @@ class Moments:
     correlation : ndarray of shape (n_features, n_features) or None
         Correlation of the columns, ones on the diagonal; only the lower triangle is to be read.
         None where it would not pay.
+    n_rows : int
     """
 
     class_sums: np.ndarray
     class_mass: np.ndarray
     deviation: np.ndarray
     correlation: np.ndarray | None
+    n_rows: int
 
     @property
     def mean(self):
@@ -80,7 +82,9 @@ def collect_moments(lanes, targets, *, centred):
         correlation = _normalise(second, deviation)
     elif len(second) <= MAX_DENSE_FEATURES and not sp.issparse(next(lanes.blocks).X):
         correlation = _sample_correlation(lanes, targets, shift, scale, centred)
-    return Moments(class_sums, targets.class_mass(), deviation * scale, correlation)
+    return Moments(
+        class_sums, targets.class_mass(), deviation * scale, correlation, targets.n_samples
+    )
 
 
 def _pilot(lanes, centred):

@@ -1,10 +1,12 @@
 """Whitening: coordinates in which the mean cross-entropy of a linear model is nearly round."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.linalg
+
+from sklearn_kl.models._metric import ROWS_PER_FEATURE, SoftmaxMetric
 
 # Added to the diagonal of the correlation matrix, so that collinear columns have a factor: the
 # first that succeeds. Rounding in float32 calls for the larger ones.
@@ -34,6 +36,8 @@ class Whitening:
         Zero for a model without an intercept.
     intercept_scale : float
         s, the square root of h.
+    metric : SoftmaxMetric or None
+        Curvature in these coordinates, where an L1 penalty forbids to whiten it away.
 
     References
     ----------
@@ -46,6 +50,7 @@ class Whitening:
     factor: np.ndarray | None
     mean: np.ndarray
     intercept_scale: float
+    metric: SoftmaxMetric | None = None
 
     def to_theta(self, v):
         """Return theta for the coordinates v."""
@@ -81,15 +86,16 @@ class Whitening:
         return scipy.linalg.blas.dtrsm(1.0, self.factor, columns, lower=1, trans_a=transposed)
 
 
-def whiten(model, moments, strength):
-    """Whitening of a linear model with an L2 penalty.
+def whiten(model, moments, penalty):
+    """Whitening of a linear model.
 
     Parameters
     ----------
     model : LinearSoftmax
     moments : Moments
-    strength : float
-        Curvature of the penalty.
+    penalty : Penalty
+        Its curvature adds to that of the data. Where it has an L1 part, features are scaled but
+        not mixed, so that a weight of zero is a coordinate of zero.
 
     Returns
     -------
@@ -99,16 +105,31 @@ def whiten(model, moments, strength):
     spread = 1.0 - share @ share
     h = max(spread / 2 if model.n_logits == 1 else spread / len(share), 1e-6)
     data = np.sqrt(h) * moments.deviation
-    diagonal = np.hypot(data, np.sqrt(strength))
+    diagonal = np.hypot(data, np.sqrt(penalty.curvature))
     # The intercept does all that a constant column could: its weight stays zero.
     constant = moments.deviation == 0
     diagonal[constant] = np.inf if model.fit_intercept else 1.0
     factor = None
-    if moments.correlation is not None:
+    if moments.correlation is not None and not penalty.l1_strength:
         part = data / diagonal
         factor = _factorise(moments.correlation * part * part[:, None])
     mean = moments.mean if model.fit_intercept else np.zeros(model.n_features)
-    return Whitening(model, diagonal, factor, mean, np.sqrt(h))
+    whitening = Whitening(model, diagonal, factor, mean, np.sqrt(h))
+    if not penalty.l1_strength:
+        return whitening
+    return replace(whitening, metric=_metric(whitening, moments, data / diagonal, penalty))
+
+
+def _metric(whitening, moments, part, penalty):
+    """Return the SoftmaxMetric; part is the share of the data in D, by feature."""
+    correlation = None
+    if moments.correlation is not None and moments.n_rows >= ROWS_PER_FEATURE * len(part):
+        lower = np.tril(moments.correlation, -1)
+        correlation = (lower + lower.T) * part * part[:, None]
+        np.fill_diagonal(correlation, part**2)
+    # A class without mass would have no curvature at all.
+    share = np.maximum(moments.class_mass / moments.class_mass.sum(), 1e-8)
+    return SoftmaxMetric(whitening, correlation, part**2, share / share.sum(), penalty)
 
 
 def _factorise(matrix):

@@ -9,17 +9,25 @@ import numpy as np
 
 
 class Problem(Protocol):
-    """A smooth function to minimise.
+    """A function to minimise, smooth but for an L1 penalty.
 
     An optional attribute ``lower_bound`` says, in nats, what the value can never fall below; a
-    solver that comes within the tolerance of it is done.
+    solver that comes within the tolerance of it is done. An optional attribute ``convex``, if
+    false, tells it to be content where ten iterations gain no more than the tolerance each. An
+    optional attribute ``penalty`` says what is not smooth: the value includes
+    ``penalty.l1_strength`` times the sum of the absolute values of ``theta[penalty.penalised]``.
     """
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the value in nats and the gradient."""
+        """Return the value in nats and the gradient of the smooth part."""
 
     def hessian(self, theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the function ``v -> Hessian(theta) @ v``."""
+        """Return the function ``v -> Hessian(theta) @ v`` of the smooth part."""
+
+
+def l1_strength(problem):
+    """Strength of a problem's L1 penalty, 0 where there is none."""
+    return getattr(getattr(problem, "penalty", None), "l1_strength", 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +61,7 @@ class Result:
     value : float
         Objective in nats.
     gradient : ndarray of shape (n_params,)
-        Gradient with respect to theta.
+        Gradient with respect to theta, of the smooth part.
     gap : float
         Estimated distance of the value from the minimum, nats.
     converged : bool

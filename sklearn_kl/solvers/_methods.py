@@ -6,6 +6,8 @@ import numpy as np
 import scipy.optimize
 from sklearn.base import BaseEstimator
 
+from sklearn_kl.solvers._base import l1_strength
+from sklearn_kl.solvers._proximal import proximal_quasi_newton
 from sklearn_kl.solvers._scipy import Descent
 
 MANY_PARAMETERS = 10**6
@@ -24,7 +26,14 @@ class Solver(BaseEstimator):
     precondition : bool, default=True
         Work in coordinates in which the problem is nearly round, where the model offers them.
         False is the textbook's algorithm on the parameters themselves.
+
+    Attributes
+    ----------
+    handles_l1 : bool
+        Class attribute: whether the solver can minimise a problem with an L1 penalty.
     """
+
+    handles_l1 = False
 
     def __init__(self, *, max_iter=None, tol=None, precondition=True):
         self.max_iter = max_iter
@@ -42,7 +51,9 @@ class Solver(BaseEstimator):
         theta0 : ndarray of shape (n_params,)
             Not changed.
         preconditioner : Preconditioner, default=None
-            Change of coordinates to work in.
+            Change of coordinates to work in. With an L1 penalty it must do no more to the
+            penalised parameters than to scale them one by one; an attribute `metric` may then
+            say how the problem curves in these coordinates (see SoftmaxMetric).
         tol : float, default=1e-7
             Nats; used where the solver's own `tol` is None.
         max_iter : int, default=1000
@@ -53,7 +64,17 @@ class Solver(BaseEstimator):
         Returns
         -------
         Result
+
+        Raises
+        ------
+        ValueError
+            If the problem has an L1 penalty and the solver cannot handle it.
         """
+        if l1_strength(problem) and not self.handles_l1:
+            raise ValueError(
+                f"{type(self).__name__} minimises smooth penalties only, and l1_ratio is greater "
+                'than 0. Use solver="lbfgs", which also does l1_ratio > 0, or set l1_ratio=0.'
+            )
         descent = Descent(
             problem,
             theta0,
@@ -69,6 +90,11 @@ class Solver(BaseEstimator):
 
 class LBFGS(Solver):
     """Limited-memory quasi-Newton: the default.
+
+    With an L1 penalty it is a proximal quasi-Newton method: every step minimises a quadratic
+    model of the smooth part plus the absolute values themselves, so that weights become exactly
+    zero. To split every weight into a positive and a negative part for L-BFGS-B took 1.4 to over
+    50 times as long.
 
     Parameters
     ----------
@@ -86,7 +112,12 @@ class LBFGS(Solver):
     ----------
     Byrd, R. H., Lu, P., Nocedal, J. and Zhu, C. (1995). A limited memory algorithm for bound
     constrained optimization. SIAM Journal on Scientific Computing, 16, 1190-1208.
+
+    Lee, J. D., Sun, Y. and Saunders, M. A. (2014). Proximal Newton-type methods for minimizing
+    composite functions. SIAM Journal on Optimization, 24, 1420-1443.
     """
+
+    handles_l1 = True
 
     def __init__(self, *, max_iter=None, tol=None, precondition=True, memory=None):
         super().__init__(max_iter=max_iter, tol=tol, precondition=precondition)
@@ -96,6 +127,14 @@ class LBFGS(Solver):
         memory = self.memory
         if memory is None:
             memory = 10 if len(descent.start) <= MANY_PARAMETERS else 5
+        if descent.thresholds is not None:
+            return descent.run(
+                proximal_quasi_newton,
+                maxiter=max_iter,
+                memory=memory,
+                thresholds=descent.thresholds,
+                metric=getattr(descent.preconditioner, "metric", None),
+            )
         # ftol and gtol of zero leave the judgement to the gap.
         return descent.run(
             "L-BFGS-B", maxiter=max_iter, maxcor=memory, ftol=0.0, gtol=0.0, maxfun=np.inf

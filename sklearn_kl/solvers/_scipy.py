@@ -1,15 +1,28 @@
 """The bridge to scipy.optimize: coordinates, memory of the last evaluations, stopping."""
 
 import warnings
-from typing import Any
+from collections import deque
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
 
-from sklearn_kl.solvers._base import GapEstimate, Iteration, Result
+from sklearn_kl.solvers._base import GapEstimate, Iteration, Result, l1_strength
+from sklearn_kl.solvers._faces import steepest_slope
 
 # Below this many units of rounding of the objective, a gap cannot be told from zero.
 ROUNDING_UNITS = 4
+# A function that is not convex is at a minimum when this many iterations gain tol each or less.
+PATIENCE = 10
+
+
+class _Point(NamedTuple):
+    """An evaluation: coordinates, value, and the gradient in them and with respect to theta."""
+
+    v: np.ndarray
+    value: float
+    gradient: np.ndarray
+    theta_gradient: np.ndarray
 
 
 class Descent:
@@ -33,22 +46,24 @@ class Descent:
         self.preconditioner = preconditioner
         self.tol = tol
         self.lower_bound = getattr(problem, "lower_bound", -np.inf)
+        self.thresholds = self._thresholds(theta0)
         self.on_iteration = on_iteration
         self.n_evaluations = 0
         self.n_iter = 0
         self.stopped = False
         self._estimate = GapEstimate()
+        self._values: deque[float] = deque(maxlen=PATIENCE + 1)
         self._hessian: tuple[Any, Any] = (None, None)
         v0 = theta0 if preconditioner is None else preconditioner.from_theta(theta0)
-        self._evaluated = None
+        self._evaluated: _Point | None = None
         self.start = np.array(v0, dtype=np.float64)
         self.accepted = self._evaluate(self.start)
-        self.gap = self._estimate.update(self.start, self.accepted[2])
+        self.gap = self._estimate.update(self.start, self._slope())
 
     def value_and_gradient(self, v):
         """Value and gradient in the coordinates v."""
-        _, value, gradient = self._evaluate(v)
-        return value, gradient
+        point = self._evaluate(v)
+        return point.value, point.gradient
 
     def hessian_product(self, v, direction):
         """Hessian at v times a direction, both in the coordinates v."""
@@ -61,13 +76,28 @@ class Descent:
         """Judge and report the iterate that SciPy accepted; StopIteration ends its method."""
         self.n_iter += 1
         self.accepted = self._evaluate(intermediate_result.x)
-        v, value, gradient = self.accepted
-        self.gap = min(self._estimate.update(v, gradient), value - self.lower_bound)
+        v, value, *_ = self.accepted
+        gap = intermediate_result.get("gap")
+        if gap is None:
+            gap = self._estimate.update(v, self._slope())
+        self.gap = min(gap, value - self.lower_bound, self._progress(value))
         if self.on_iteration is not None:
             iteration = Iteration(self.n_iter, self._theta(v), value, self.gap)
             self.stopped = bool(self.on_iteration(iteration))
         if self.stopped or self.converged:
             raise StopIteration
+
+    def _progress(self, value):
+        """Return the mean gain of the last iterations, for a function that is not convex.
+
+        There gradients say little of what is to come, and with kinks, as those of relu, they do
+        not even vanish at a minimum. Infinite for a convex function, and before there are enough
+        iterations.
+        """
+        self._values.append(value)
+        if getattr(self.problem, "convex", True) or len(self._values) <= PATIENCE:
+            return np.inf
+        return (self._values[0] - value) / PATIENCE
 
     @property
     def converged(self):
@@ -76,7 +106,7 @@ class Descent:
 
     @property
     def _rounding(self):
-        return ROUNDING_UNITS * np.finfo(np.float64).eps * abs(self.accepted[1])
+        return ROUNDING_UNITS * np.finfo(np.float64).eps * abs(self.accepted.value)
 
     def run(self, method, *, hessp=False, **options):
         """Minimise with a method of scipy.optimize.minimize and return the Result."""
@@ -95,19 +125,27 @@ class Descent:
                 callback=lambda intermediate_result: self.after_iteration(intermediate_result),
                 options=options,
             )
-        if not self.converged and "hess_inv" in outcome:
-            # The method can gain nothing more; what it has learnt of the curvature says how far
-            # it may be, where steps along a flat direction spoil the estimate.
-            gradient = self.accepted[2]
-            self.gap = min(self.gap, 0.5 * float(gradient @ outcome.hess_inv(gradient)))
+        if not self.converged and not self.stopped and self.n_iter < options["maxiter"]:
+            self.gap = min(self.gap, self._gap_of_curvature(outcome))
         return self._result(str(outcome.message))
 
+    def _gap_of_curvature(self, outcome):
+        """Gap by all that a method has learnt of the curvature, where it can gain nothing more.
+
+        Steps along flat directions, and rounding, spoil the other estimates.
+        """
+        if "promise" in outcome:
+            return outcome.promise
+        if "hess_inv" not in outcome:
+            return np.inf
+        gradient = self.accepted.gradient
+        return 0.5 * float(gradient @ outcome.hess_inv(gradient))
+
     def _result(self, message):
-        v, value, gradient = self.accepted
         return Result(
-            theta=self._theta(v),
-            value=value,
-            gradient=gradient,
+            theta=self._theta(self.accepted.v),
+            value=self.accepted.value,
+            gradient=self.accepted.theta_gradient,
             gap=self.gap,
             converged=self.converged,
             stopped=self.stopped,
@@ -117,11 +155,28 @@ class Descent:
         )
 
     def _evaluate(self, v):
-        if self._evaluated is None or not np.array_equal(self._evaluated[0], v):
+        if self._evaluated is None or not np.array_equal(self._evaluated.v, v):
             value, gradient = self.problem.value_and_gradient(self._theta(v))
             self.n_evaluations += 1
-            self._evaluated = (v.copy(), value, self._pull(gradient))
+            self._evaluated = _Point(v.copy(), value, self._pull(gradient), gradient)
         return self._evaluated
+
+    def _thresholds(self, theta0):
+        """Strength of the L1 penalty along every coordinate, or None for a smooth problem."""
+        if not l1_strength(self.problem):
+            return None
+        penalty = self.problem.penalty
+        strengths = np.zeros(len(theta0))
+        strengths[penalty.penalised] = penalty.l1_strength
+        # The penalised parameters have coordinates of their own, in other units.
+        return self._pull(strengths) * (strengths > 0)
+
+    def _slope(self):
+        """Gradient, or with an L1 penalty the subgradient of least norm, at the last iterate."""
+        v, _, gradient, _ = self.accepted
+        if self.thresholds is None:
+            return gradient
+        return steepest_slope(v, gradient, self.thresholds)
 
     def _theta(self, v):
         return v.copy() if self.preconditioner is None else self.preconditioner.to_theta(v)

@@ -113,6 +113,13 @@ def test_preconditioner_changes_the_road_and_not_the_minimum(solver):
     assert result.n_iter <= 5
 
 
+@pytest.mark.parametrize("solver", EVERY, ids=repr)
+def test_the_gradient_is_with_respect_to_theta_whatever_the_coordinates(solver):
+    problem, scaling = quadratic(100), Scaling(np.geomspace(0.1, 10, 6))
+    result = solver.minimize(problem, np.zeros(6), preconditioner=scaling, max_iter=2)
+    assert_allclose(result.gradient, problem.value_and_gradient(result.theta)[1], rtol=1e-12)
+
+
 def test_precondition_false_ignores_the_preconditioner():
     problem, useless = quadratic(10), Scaling(np.full(6, np.nan))
     result = LBFGS(precondition=False).minimize(problem, np.zeros(6), preconditioner=useless)
@@ -151,6 +158,15 @@ def test_max_iter_is_not_converged(solver):
     assert not result.converged
     assert result.gap > 1e-14
     assert result.message
+
+
+def test_where_the_iterations_end_the_gap_is_the_one_last_reported():
+    """What L-BFGS has learnt of the curvature after two steps says little."""
+    seen = []
+    result = LBFGS().minimize(
+        quadratic(1000), np.zeros(6), tol=1e-14, max_iter=2, on_iteration=seen.append
+    )
+    assert result.gap == seen[-1].gap
 
 
 def test_the_solvers_own_settings_come_first():

@@ -1,0 +1,169 @@
+"""Proximal quasi-Newton: a smooth function plus absolute values, with exact zeros."""
+
+from collections import deque
+
+import numpy as np
+import scipy.optimize
+
+from sklearn_kl.solvers._faces import FaceDescent, steepest_slope
+
+# Armijo's condition, and how often a step is halved for it.
+SUFFICIENT = 1e-4
+MAX_HALVINGS = 30
+# A step along which the metric sees this many times the curvature there is teaches nothing.
+MIN_CURVATURE = 1e-8
+
+
+class Identity:
+    """The metric of coordinates in which the problem is round already, or not known."""
+
+    def product(self, d):
+        """Return d."""
+        return d
+
+    def recentre(self, x):
+        """Return x: no direction is known to be free of curvature."""
+        return x
+
+    def restricted(self, index):
+        """Return the metric of vectors that hold the entries of an index only."""
+        return self
+
+
+class QuasiNewtonModel:
+    """Quadratic model of a smooth function: ``g'd + 1/2 d'Bd``.
+
+    B is a metric H, times the curvature c along the last step relative to H, corrected by the
+    last steps s (rows of S) and changes y of the gradient (rows of Y), in BFGS's compact form::
+
+        B = c H - W' M^-1 W,   W = [c S H; Y],   M = [c S H S', L; L', -D]
+
+    where L is what stands below the diagonal D of ``S Y'``.
+
+    Parameters
+    ----------
+    metric : object
+        With the methods of Identity.
+    memory : int
+        Number of steps that are remembered.
+
+    References
+    ----------
+    Byrd, R. H., Nocedal, J. and Schnabel, R. B. (1994). Representations of quasi-Newton matrices
+    and their use in limited memory methods. Mathematical Programming, 63, 129-156.
+    """
+
+    def __init__(self, metric, memory):
+        self._metric = metric
+        self._pairs: deque[tuple[np.ndarray, ...]] = deque(maxlen=memory)
+        self._ratios: deque[float] = deque(maxlen=memory)
+
+    @property
+    def trust(self):
+        """The least, over the last steps, of curvature found by curvature foreseen; at most 1.
+
+        If all of the curvature is at least that share of B, the function can fall by what the
+        model falls, divided by it, and no further.
+        """
+        return min(1.0, min(self._ratios, default=1.0))
+
+    def update(self, step, change, foreseen):
+        """Take in a step, the change of the gradient, and ``step' B step``."""
+        image = self._metric.product(step)
+        curvature = step @ change
+        if curvature > MIN_CURVATURE * (step @ image):
+            self._pairs.append((step, change, image))
+            self._ratios.append(float(curvature / foreseen))
+
+    def restricted(self, index):
+        """Return the functions product (with B) and recentre of vectors of the index's entries."""
+        metric = self._metric.restricted(index)
+        if not self._pairs:
+            return metric.product, metric.recentre
+        S, Y, images = (np.array(rows) for rows in zip(*self._pairs, strict=True))
+        scale = (S[-1] @ Y[-1]) / (S[-1] @ images[-1])
+        inner = S @ Y.T
+        lower = np.tril(inner, -1)
+        M = np.block([[scale * (S @ images.T), lower], [lower.T, -np.diag(np.diag(inner))]])
+        W = np.vstack([scale * images[:, index], Y[:, index]])
+        solved = np.linalg.solve(M, W)
+        return (lambda d: scale * metric.product(d) - (solved @ d) @ W), metric.recentre
+
+
+def proximal_quasi_newton(fun, x0, args=(), jac=None, callback=None, **options):
+    """Minimise ``f(x) + thresholds @ |x|``, as a custom method of scipy.optimize.minimize.
+
+    A step minimises a quadratic model of f plus the absolute values, over the entries that are
+    not zero or should not be, and is halved until the function falls enough. The decrease that
+    the next model promises, over its `trust`, estimates the distance from the minimum.
+
+    Parameters
+    ----------
+    fun : callable
+        ``f(x) + thresholds @ |x|``.
+    x0 : ndarray of shape (n,)
+    args : tuple
+        Not used.
+    jac : callable
+        Gradient of f.
+    callback : callable
+        Called with an OptimizeResult of `x`, `fun` and `gap`; StopIteration ends the descent.
+    **options
+        `thresholds`, an ndarray of shape (n,), not negative; `metric`, or None for the identity;
+        `memory` and `maxiter`.
+
+    Returns
+    -------
+    OptimizeResult
+        With `promise`, the decrease that the last model promises.
+
+    References
+    ----------
+    Lee, J. D., Sun, Y. and Saunders, M. A. (2014). Proximal Newton-type methods for minimizing
+    composite functions. SIAM Journal on Optimization, 24, 1420-1443.
+    """
+    thresholds = options["thresholds"]
+    model = QuasiNewtonModel(options["metric"] or Identity(), options["memory"])
+    x, value, gradient = x0, fun(x0), jac(x0)
+    step, image, promise = _model_step(model, x, gradient, thresholds)
+    message = "Maximum number of iterations has been exceeded."
+    for _ in range(options["maxiter"]):
+        slope = gradient @ step + thresholds @ (np.abs(x + step) - np.abs(x))
+        length = _line_search(fun, x, step, value, slope)
+        if length is None:
+            message = "The line search found no lower value."
+            break
+        x, last = x + length * step, gradient
+        value, gradient = fun(x), jac(x)
+        model.update(length * step, gradient - last, length**2 * (step @ image))
+        step, image, promise = _model_step(model, x, gradient, thresholds)
+        try:
+            callback(scipy.optimize.OptimizeResult(x=x, fun=value, gap=promise / model.trust))
+        except StopIteration:
+            message = "`callback` raised `StopIteration`."
+            break
+    return scipy.optimize.OptimizeResult(
+        x=x, fun=value, jac=gradient, promise=promise, message=message
+    )
+
+
+def _model_step(model, x, gradient, thresholds):
+    """Return the step that minimises the model, B times it, and the decrease that it promises."""
+    slope = steepest_slope(x, gradient, thresholds)
+    index = np.flatnonzero((x != 0) | (slope != 0))
+    product, recentre = model.restricted(index)
+    descent = FaceDescent(product, recentre, gradient[index], x[index], thresholds[index])
+    descent.run()
+    step, image = np.zeros_like(x), np.zeros_like(x)
+    step[index], image[index] = descent.step, descent.image
+    return step, image, descent.promise
+
+
+def _line_search(fun, x, step, value, slope):
+    """Return the first of the lengths 1, 1/2, ... that lowers the value enough, or None."""
+    rounding = np.finfo(np.float64).eps * abs(value)
+    for halvings in range(MAX_HALVINGS):
+        length = 0.5**halvings
+        if fun(x + length * step) <= value + SUFFICIENT * length * slope + rounding:
+            return length
+    return None
