@@ -90,8 +90,10 @@ def _rows_per_block(X, row_size, max_lanes):
     if X.format == "csc":
         # Rows of a CSC matrix cannot be viewed, only copied.
         return n_samples
-    # A product with a sparse block sweeps a whole gradient, so few large blocks are better.
-    return max(4096, -(-n_samples // max_lanes))
+    # A product with a sparse block sweeps a whole gradient, so few large blocks are better, as long
+    # as what a row takes besides does not fill the memory.
+    most = max(4096, LANE_BYTES // (X.dtype.itemsize * row_size))
+    return min(max(4096, -(-n_samples // max_lanes)), most)
 
 
 def _take_rows(X, rows):

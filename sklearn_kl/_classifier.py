@@ -14,6 +14,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
 
+from sklearn_kl._blocks import deal_lanes
 from sklearn_kl._callbacks import (
     WRAPPER_FRAMES,
     CallbackSupportMixin,
@@ -245,7 +246,8 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Fit the model for several C, each from the parameters of the one before.
 
         C goes from small to large, and what is computed from the data once serves all: this is
-        faster than a fit for every C, with the same results.
+        faster than a fit for every C, with the same results. A model that is not convex makes its
+        `n_init` starts at the smallest C. Callbacks are not called.
 
         Parameters
         ----------
@@ -320,8 +322,8 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if issparse(getattr(self, "coef_", None)):
             logits = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
             return logits[:, 0] if self.model_.n_logits == 1 else logits
-        logits = self.model_.logits(self._last_theta(), X)
-        return logits[0] if self.model_.n_logits == 1 else np.ascontiguousarray(logits.T)
+        logits = self._compute_logits(X)
+        return logits[:, 0] if self.model_.n_logits == 1 else logits
 
     def predict_proba(self, X):
         """Probability of every class.
@@ -525,6 +527,15 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if hasattr(self, "theta_"):
             return self.theta_
         return self.model_.join(self._dense_coef().T, self.intercept_).astype(np.float64)
+
+    def _compute_logits(self, X):
+        """Logits of all rows, shape (n_samples, n_logits), block by block to save memory."""
+        model, theta = self.model_, self._last_theta()
+        logits = np.empty((X.shape[0], model.n_logits), X.dtype)
+        for lane in deal_lanes(X, model.row_size, model.n_params):
+            for block in lane:
+                logits[block.rows] = model.logits(theta, block.X).T
+        return logits
 
     def _dense_coef(self):
         return self.coef_.toarray() if issparse(self.coef_) else self.coef_

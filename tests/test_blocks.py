@@ -45,6 +45,19 @@ def test_sparse_blocks_are_views(container, n_rows):
     assert sum(block.X.shape[0] for block in blocks) == n_rows
 
 
+def test_what_a_row_takes_and_the_gradient_bound_blocks_and_lanes():
+    X = np.zeros((20_000, 10))
+    few, many = deal_lanes(X, 5), deal_lanes(X, 500)
+    assert len(many[0][0].X) < len(few[0][0].X)
+    # 64 MiB of gradients: four lanes of 2 million parameters each, and never less than two lanes.
+    assert len(deal_lanes(X, 500, 2 * 10**6)) == 4
+    assert len(deal_lanes(X, 500, 10**8)) == 2
+    # Sparse rows are a block per lane, unless what they take besides is more than 64 MiB.
+    sparse = sp.csr_array((500_000, 10))
+    assert deal_lanes(sparse, 5)[0][0].X.shape[0] == 31_250
+    assert deal_lanes(sparse, 500)[0][0].X.shape[0] == 16_777
+
+
 def test_blocks_keep_64_bit_indices():
     X = sp.random(50_000, 7, density=0.3, random_state=0, format="csr")
     X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)

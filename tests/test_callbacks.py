@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_kl import KLClassifier
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.metrics import cross_entropy_loss, neg_cross_entropy_scorer
+from sklearn_kl.models import MLPSoftmax
 from sklearn_kl.solvers import SOLVERS
 
 EVERY_SOLVER = sorted(SOLVERS)
@@ -133,6 +134,23 @@ def test_callbacks_see_the_model_of_every_iteration(callback, solver, data):
     assert recorder.events.count("begin iteration") == clf.n_iter_
     assert recorder.events.count("end iteration") == clf.n_iter_
     assert recorder.seen["y"] is y
+
+
+def test_callbacks_see_every_start_and_a_stop_ends_all(callback, data):
+    X, y = data
+    model = MLPSoftmax((3,), activation="tanh")
+    params = {"n_init": 3, "random_state": 0, "tol": 1e-3}
+    recorder = Recorder()
+    clf = KLClassifier(model, **params).set_callbacks(recorder).fit(X, y)
+    assert recorder.events.count("begin fit") == 1
+    n_iterations = recorder.events.count("end iteration")
+    assert n_iterations > clf.n_iter_
+    # The path that is kept is that of the best start, one of the three.
+    windows = np.lib.stride_tricks.sliding_window_view(recorder.losses, clf.n_iter_)
+    assert np.isclose(windows, clf.loss_path_, rtol=1e-10).all(axis=1).any()
+    recorder = Recorder(stop_after=2)
+    clf = KLClassifier(model, **params).set_callbacks(recorder).fit(X, y)
+    assert recorder.events.count("end iteration") == clf.n_iter_ == 2
 
 
 def test_callbacks_change_nothing(callback, data):

@@ -11,7 +11,7 @@ import sklearn_kl._objective
 from sklearn_kl._blocks import Lanes, deal_lanes
 from sklearn_kl._objective import Objective
 from sklearn_kl._targets import encode_targets
-from sklearn_kl.models import LinearSoftmax
+from sklearn_kl.models import LinearSoftmax, MLPSoftmax, OrdinalSoftmax
 from sklearn_kl.penalties import L2
 
 N, P = 40, 5
@@ -87,6 +87,24 @@ def test_value_and_derivatives(kind, container, fit_intercept, prepared):
     backward = objective.value_and_gradient(theta - step * vector)[1]
     product = objective.hessian(theta)(vector)
     assert_allclose(product, (forward - backward) / (2 * step), atol=1e-8)
+
+
+@pytest.mark.parametrize("model", [MLPSoftmax((4,), activation="tanh"), OrdinalSoftmax()])
+@pytest.mark.parametrize("kind", ["labels", "two labels", "counts"])
+def test_derivatives_of_models_that_are_not_linear(model, kind):
+    X, targets = make_X(), encode_targets(make_y(kind))
+    bound = model.bind(P, 1 if targets.n_classes == 2 else targets.n_classes)
+    lanes = Lanes(deal_lanes(X, bound.row_size, bound.n_params))
+    objective = Objective(bound, L2(0.1, bound.penalised), targets, lanes)
+    theta, vector = random_theta(objective), random_theta(objective, 4)
+    _, gradient = objective.value_and_gradient(theta)
+    slope = approx_fprime(theta, lambda t: objective.value_and_gradient(t)[0], 1e-6)
+    assert_allclose(gradient, slope, atol=1e-5)
+    hessian = objective.hessian(theta)
+    matrix = approx_fprime(theta, lambda t: objective.value_and_gradient(t)[1], 1e-6)
+    assert_allclose(hessian(vector), matrix @ vector, atol=2e-5)
+    assert_allclose(hessian(1e6 * vector), 1e6 * hessian(vector), rtol=1e-6, atol=1e-3)
+    assert not hessian(np.zeros_like(vector)).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)

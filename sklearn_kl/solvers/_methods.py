@@ -10,6 +10,10 @@ from sklearn_kl.solvers._base import l1_strength
 from sklearn_kl.solvers._proximal import proximal_quasi_newton
 from sklearn_kl.solvers._scipy import Descent
 
+# With 40 remembered steps instead of 10, a perceptron of 6,000 parameters is at 0.128 nats after
+# 150 iterations instead of 0.155, in the same time; linear models gain and lose nothing. With
+# 80,000 parameters the algebra on them takes 30% longer and gains nothing.
+FEW_PARAMETERS = 2 * 10**4
 MANY_PARAMETERS = 10**6
 
 
@@ -105,8 +109,9 @@ class LBFGS(Solver):
     precondition : bool, default=True
         Work in coordinates in which the problem is nearly round.
     memory : int, default=None
-        Number of steps from which the curvature is inferred; None means 10, or 5 for more than
-        a million parameters, where the algebra on remembered steps takes half of the time.
+        Number of steps from which the curvature is inferred; None means 40 up to 20,000
+        parameters, 10 up to a million, and 5 for more, where the algebra on remembered steps takes
+        half of the time. With an L1 penalty it is at most 10.
 
     References
     ----------
@@ -126,12 +131,12 @@ class LBFGS(Solver):
     def _descend(self, descent, max_iter):
         memory = self.memory
         if memory is None:
-            memory = 10 if len(descent.start) <= MANY_PARAMETERS else 5
+            memory = _default_memory(len(descent.start))
         if descent.thresholds is not None:
             return descent.run(
                 proximal_quasi_newton,
                 maxiter=max_iter,
-                memory=memory,
+                memory=min(memory, 10),
                 thresholds=descent.thresholds,
                 metric=getattr(descent.preconditioner, "metric", None),
             )
@@ -139,6 +144,12 @@ class LBFGS(Solver):
         return descent.run(
             "L-BFGS-B", maxiter=max_iter, maxcor=memory, ftol=0.0, gtol=0.0, maxfun=np.inf
         )
+
+
+def _default_memory(n_params):
+    if n_params <= FEW_PARAMETERS:
+        return 40
+    return 10 if n_params <= MANY_PARAMETERS else 5
 
 
 class NewtonCG(Solver):

@@ -176,6 +176,22 @@ def test_the_solvers_own_settings_come_first():
     assert solver.minimize(quadratic(100), np.zeros(6), tol=1.0).gap <= 1e-12
 
 
+def test_what_is_not_convex_has_converged_when_ten_iterations_gain_little():
+    class Corner(Rosenbrock):
+        convex = False
+
+    values = []
+    result = GradientDescent().minimize(
+        Corner(),
+        np.array([-1.2, 1.0]),
+        tol=1e-3,
+        max_iter=5000,
+        on_iteration=lambda iteration: values.append(iteration.value),
+    )
+    assert result.converged
+    assert result.gap == pytest.approx((values[-11] - values[-1]) / 10, rel=1e-12)
+
+
 def test_the_gap_never_exceeds_the_distance_from_a_lower_bound():
     class Slope:
         """Falls towards 0 for ever, as the loss of separable data does."""
