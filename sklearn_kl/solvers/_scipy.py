@@ -46,6 +46,7 @@ class Descent:
         self.preconditioner = preconditioner
         self.tol = tol
         self.lower_bound = getattr(problem, "lower_bound", -np.inf)
+        self.convex = getattr(problem, "convex", True)
         self.thresholds = self._thresholds(theta0)
         self.on_iteration = on_iteration
         self.n_evaluations = 0
@@ -95,7 +96,7 @@ class Descent:
         iterations.
         """
         self._values.append(value)
-        if getattr(self.problem, "convex", True) or len(self._values) <= PATIENCE:
+        if self.convex or len(self._values) <= PATIENCE:
             return np.inf
         return (self._values[0] - value) / PATIENCE
 
