@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_kl import KLClassifier
 from sklearn_kl.datasets import make_soft_classification
+from sklearn_kl.models import LowRankSoftmax, MLPSoftmax
 from sklearn_kl.solvers import SOLVERS
 
 EVERY_SOLVER = sorted(SOLVERS)
@@ -272,3 +273,54 @@ def test_prediction_for_huge_features_is_finite():
     X, y = problem()
     for clf in (KLClassifier().fit(X, y), KLClassifier().fit(X, y[:, :2])):
         assert_finite(clf, X * 1e150)
+
+
+MODELS = [
+    "linear",
+    MLPSoftmax((4,)),
+    MLPSoftmax((3, 2), activation="tanh"),
+    LowRankSoftmax(2),
+    "ordinal",
+]
+HOSTILE_FEATURES = {
+    "scales from 1e-8 to 1e8": lambda X: X * np.geomspace(1e-8, 1e8, X.shape[1]),
+    "huge": lambda X: X * 1e150,
+    "tiny": lambda X: X * 1e-150,
+    "far from zero": lambda X: X + 1e6,
+    "a constant": lambda X: np.where(np.arange(X.shape[1]) == 0, 3.0, X),
+    "all alike": lambda X: np.repeat(X[:, :1], X.shape[1], axis=1),
+    "zeros": np.zeros_like,
+    "huge float32": lambda X: (X * 1e15).astype(np.float32),
+    "CSR": sp.csr_array,
+    "CSC": sp.csc_array,
+}
+
+
+@pytest.mark.parametrize("features", HOSTILE_FEATURES)
+@pytest.mark.parametrize("params", [{}, {"C": np.inf}, {"C": 0.5, "l1_ratio": 1.0}], ids=str)
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_any_model_on_any_features(model, params, features):
+    rng = np.random.default_rng(0)
+    X = HOSTILE_FEATURES[features](rng.normal(size=(40, 5)))
+    # A class without mass, and unlabelled rows.
+    Y = rng.dirichlet(np.full(4, 0.3), size=40)
+    Y[:, -1] = 0
+    Y[::3] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf = KLClassifier(model, random_state=0, max_iter=60, tol=1e-5, **params).fit(X, Y)
+    assert np.isfinite(clf.loss_path_).all()
+    # No worse than the shares of the classes, from which the path falls.
+    share = Y.sum(axis=0) / Y.sum()
+    assert clf.cross_entropy_ <= -(share * np.log(np.maximum(share, 1e-300))).sum() + 1e-4
+    proba = clf.predict_proba(X)
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+    assert not np.isnan(clf.predict_log_proba(X)).any()
+
+
+@pytest.mark.parametrize("model", MODELS[1:], ids=str)
+def test_any_model_on_one_labelled_row(model):
+    Y = np.zeros((3, 2))
+    Y[1] = [0.25, 0.75]
+    clf = KLClassifier(model, random_state=0).fit(np.eye(3), Y)
+    assert_allclose(clf.predict_proba(np.eye(3))[1], [0.25, 0.75], atol=1e-2)

@@ -113,7 +113,10 @@ class Descent:
         """Minimise with a method of scipy.optimize.minimize and return the Result."""
         if self.gap <= self._rounding:
             return self._result("The start is the minimum.")
-        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        with (
+            warnings.catch_warnings(),
+            np.errstate(divide="ignore", invalid="ignore", over="ignore"),
+        ):
             # Convergence is judged here, and reported once, in nats. At the minimum itself, a
             # trust region compares a gain of zero with a predicted gain of zero.
             warnings.simplefilter("ignore", scipy.optimize.OptimizeWarning)
