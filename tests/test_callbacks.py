@@ -105,12 +105,15 @@ class Recorder:
 
     def setup(self, estimator, context):
         self.events.append("setup")
+        self.n_subtasks = None
 
     def teardown(self, estimator, context):
         self.events.append("teardown")
 
     def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
         self.events.append(f"begin {context.task_name}")
+        if context.task_name == "fit":
+            self.n_subtasks = context.max_subtasks
 
     def on_fit_task_end(
         self, estimator, context, *, X=None, y=None, fitted_estimator=None, metadata=None
@@ -143,6 +146,7 @@ def test_callbacks_see_every_start_and_a_stop_ends_all(callback, data):
     recorder = Recorder()
     clf = KLClassifier(model, **params).set_callbacks(recorder).fit(X, y)
     assert recorder.events.count("begin fit") == 1
+    assert recorder.n_subtasks == 3 * clf.max_iter
     n_iterations = recorder.events.count("end iteration")
     assert n_iterations > clf.n_iter_
     # The path that is kept is that of the best start, one of the three.

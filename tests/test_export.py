@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_kl import KLClassifier
 from sklearn_kl._export import to_logistic_regression
 from sklearn_kl.datasets import make_soft_classification
+from sklearn_kl.models import LinearSoftmax
 
 
 def votes_of(n_classes, **params):
@@ -129,6 +130,13 @@ def test_round_trip_through_onnx(names, in_pipeline):
         labels, proba = session.run(None, {session.get_inputs()[0].name: X})
     assert_allclose(proba, model.predict_proba(X), atol=1e-5)
     assert_array_equal(labels, model.predict(X))
+
+
+def test_the_intercept_is_that_of_the_model():
+    X, votes = votes_of(3)
+    clf = KLClassifier(LinearSoftmax(fit_intercept=False)).fit(X, votes)
+    assert clf.to_logistic_regression().fit_intercept is False
+    assert KLClassifier("low_rank").fit(X, votes).to_logistic_regression().fit_intercept is True
 
 
 def test_method_of_the_classifier():

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_kl import KLClassifier, KLClassifierCV, KLInference
+from sklearn_kl._blocks import deal_lanes
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.models import LinearSoftmax, LowRankSoftmax, MLPSoftmax, OrdinalSoftmax
 from sklearn_kl.penalties import KLToPrior
@@ -138,7 +139,10 @@ def test_warm_start_goes_on_from_the_last_theta(model):
     assert clf.cross_entropy_ == pytest.approx(before, abs=1e-6)
 
 
-@pytest.mark.parametrize("other", ["linear", MLPSoftmax((6,), activation="tanh")])
+# The last has as many parameters, in the same arrays.
+@pytest.mark.parametrize(
+    "other", ["linear", MLPSoftmax((6,), activation="tanh"), LowRankSoftmax(5)]
+)
 def test_warm_start_from_another_model(other):
     clf = KLClassifier(MLPSoftmax((5,), activation="tanh"), warm_start=True, random_state=0)
     clf.fit(X, VOTES).set_params(model=other)
@@ -174,6 +178,29 @@ def test_fit_path_is_a_fit_for_every_C(params):
         assert len(clf.loss_path_) == clf.n_iter_
         assert clf.feature_names_in_.tolist() == list("abcd")
     assert not hasattr(estimator, "classes_")
+
+
+@pytest.mark.parametrize("params", [{}, {"l1_ratio": 0.5}, {"model": LowRankSoftmax(2)}])
+def test_fit_path_goes_on_from_the_model_before(params):
+    clf = KLClassifier(**params, random_state=0)
+    first, second = clf.fit_path(X, VOTES, [1.0, 1.0 + 1e-9])
+    assert second.n_iter_ < first.n_iter_ / 2
+    assert second.cross_entropy_ == pytest.approx(first.cross_entropy_, abs=1e-6)
+
+
+def test_blocks_and_lanes_follow_from_the_model(monkeypatch):
+    given = []
+
+    def record(X, row_size, n_params):
+        given.append((row_size, n_params))
+        return deal_lanes(X, row_size, n_params)
+
+    monkeypatch.setattr("sklearn_kl._training.deal_lanes", record)
+    monkeypatch.setattr("sklearn_kl._classifier.deal_lanes", record)
+    clf = KLClassifier(MLPSoftmax((5,)), random_state=0, tol=0.1).fit(X, VOTES)
+    clf.predict(X)
+    # Of 4 features, 5 units and 3 logits: (4 + 1) * 5 + (5 + 1) * 3 parameters.
+    assert given == [(2 * (5 + 3), 43)] * 2
 
 
 def test_fit_path_weighs_rows_and_takes_target_proba():
@@ -238,7 +265,15 @@ def test_inference_refuses_a_prior():
         KLInference.from_estimator(clf, X, VOTES)
 
 
-@pytest.mark.parametrize("params", [{"model": LowRankSoftmax(1)}, {"l1_ratio": 1.0}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"model": LowRankSoftmax(1)},
+        {"model": MLPSoftmax((2,), activation="tanh"), "n_init": 4},
+        {"l1_ratio": 1.0},
+        {"prior": KLToPrior([0.1, 0.2, 0.7])},
+    ],
+)
 def test_cross_validation_takes_any_model(params):
     model = KLClassifierCV(Cs=[0.01, 1.0], **params, random_state=0).fit(X, VOTES)
     expected = KLClassifier(C=model.C_, **params, random_state=0).fit(X, VOTES)
