@@ -238,7 +238,7 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         start = partial(self._warm_theta, targets.classes) if warm else None
         (outcome,) = train([self], [report], X, targets, trained_on, start=start)
         self._store(outcome, targets.classes, X.dtype)
-        self._warn_if_not_converged(outcome.result, 3 + WRAPPER_FRAMES)
+        self._warn_if_not_converged(outcome.result, X.dtype, 3 + WRAPPER_FRAMES)
         report.close()
         return self
 
@@ -299,7 +299,7 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if hasattr(path[0], "feature_names_in_"):
                 clf.feature_names_in_ = path[0].feature_names_in_
             clf._store(outcome, targets.classes, X.dtype)
-            clf._warn_if_not_converged(outcome.result, 3)
+            clf._warn_if_not_converged(outcome.result, X.dtype, 3)
         return [path[position] for position in np.argsort(order)]
 
     def decision_function(self, X):
@@ -554,17 +554,20 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.loss_path_ = outcome.loss_path
         self.converged_ = result.converged
 
-    def _warn_if_not_converged(self, result, stacklevel):
+    def _warn_if_not_converged(self, result, dtype, stacklevel):
         if result.converged or result.stopped:
             return
         gap = self.optimality_gap_
         certified = "" if gap is None else f" (certified: at most {gap:.1e})"
+        rounding = ""
+        if dtype == np.float32 and result.n_iter < self.max_iter:
+            rounding = "X is float32, and rounding may have ended the search: pass float64. "
         warnings.warn(
             f"KLClassifier stopped after {result.n_iter} iterations, before it converged: the "
             f"objective is an estimated {result.gap:.1e} nats above its minimum{certified}, and "
             f"tol={self.tol:.1e}; the gradient norm is {np.linalg.norm(result.gradient):.1e}. "
             f"Increase max_iter (now {self.max_iter}) or tol, or add a penalty with a smaller C "
-            f"(now {self.C:g}). The solver said: {result.message}",
+            f"(now {self.C:g}). {rounding}The solver said: {result.message}",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import (
@@ -515,6 +516,12 @@ def test_parameters_of_a_wrong_type(params, soft):
     X, y, _ = soft
     with pytest.raises(TypeError, match=f"{next(iter(params))} must be an instance of"):
         KLClassifier(**params).fit(X, y)
+
+
+def test_rounding_of_float32_is_named_as_a_cause():
+    X, y = load_digits(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="X is float32, and rounding may have ended"):
+        KLClassifier(tol=1e-12).fit(X.astype(np.float32), y)
 
 
 def test_parameters_are_keywords_only():
