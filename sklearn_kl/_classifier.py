@@ -230,7 +230,8 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         data = {"X": X, "y": y}
         if sample_weight is not None:
             data["metadata"] = {"sample_weight": sample_weight}
-        X, targets, trained_on = self._check_data(X, y, sample_weight, target_proba)
+        X, targets = self._check_data(X, y, sample_weight, target_proba)
+        trained_on = self._mix_prior(targets, data["X"])
         report = FitReport(
             self, lambda model, theta: _predictive(model, targets.classes, theta, X.dtype), data
         )
@@ -243,11 +244,12 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def fit_path(self, X, y, Cs, *, sample_weight=None, target_proba=None):
-        """Fit the model for several C, each from the parameters of the one before.
+        """Fit the model for several C, a convex one from the parameters of the one before.
 
         C goes from small to large, and what is computed from the data once serves all: this is
-        faster than a fit for every C, with the same results. A model that is not convex makes its
-        `n_init` starts at the smallest C. Callbacks are not called.
+        faster than a fit for every C, with the same results to within `tol`. A model that is not
+        convex is fitted from its own starts for every C, since a strong penalty leads to a saddle
+        from where nothing leads away. Callbacks are not called.
 
         Parameters
         ----------
@@ -291,7 +293,9 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         order = np.argsort(Cs, kind="stable")
         path = [clone(self).set_params(C=float(C)) for C in Cs[order]]
         path[0]._check_params()
-        X, targets, trained_on = path[0]._check_data(X, y, sample_weight, target_proba)
+        given = X
+        X, targets = path[0]._check_data(X, y, sample_weight, target_proba)
+        trained_on = self._mix_prior(targets, given)
         reports = [FitReport(clf, None) for clf in path]
         outcomes = train(path, reports, X, targets, trained_on)
         for clf, outcome in zip(path, outcomes, strict=True):
@@ -467,24 +471,16 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"C, tol and l1_ratio must be numbers, got C={self.C}, tol={self.tol} and "
                 f"l1_ratio={self.l1_ratio}."
             )
-        if not (self.prior is None or hasattr(self.prior, "mix")):
+        if self.prior is not None and (
+            not hasattr(self.prior, "mix") or isinstance(self.prior, type)
+        ):
             raise ValueError(
                 "prior must be None or a KLToPrior, such as sklearn_kl.penalties.KLToPrior("
                 f"[0.5, 0.5]), got {self.prior!r}."
             )
 
     def _check_data(self, X, y, sample_weight, target_proba):
-        """Validate the data.
-
-        Returns
-        -------
-        X : ndarray or CSR or CSC matrix, which is no copy
-        targets : Targets
-            What the model is judged by.
-        trained_on : Targets
-            The same, with the prior mixed in if there is one.
-        """
-        given = X
+        """Return X as an array or CSR or CSC matrix that is not copied, and the Targets."""
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32])
         targets = resolve_targets(
             y,
@@ -497,7 +493,11 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"KLClassifier needs at least 2 classes, but y has 1 class: {targets.classes[0]!r}."
             )
-        return X, targets, targets if self.prior is None else self.prior.mix(targets, given)
+        return X, targets
+
+    def _mix_prior(self, targets, X):
+        """Return the targets with the prior mixed in, if there is one; it is asked about X."""
+        return targets if self.prior is None else self.prior.mix(targets, X)
 
     def _bind(self, n_features, n_classes):
         """Return the model for these sizes."""
@@ -524,9 +524,9 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _last_theta(self):
         """Parameters of the last fit."""
-        if hasattr(self, "theta_"):
-            return self.theta_
-        return self.model_.join(self._dense_coef().T, self.intercept_).astype(np.float64)
+        if isinstance(self.model_, LinearSoftmax):
+            return self.model_.join(self._dense_coef().T, self.intercept_).astype(np.float64)
+        return self.theta_
 
     def _compute_logits(self, X):
         """Logits of all rows, shape (n_samples, n_logits), block by block to save memory."""
@@ -540,11 +540,16 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _dense_coef(self):
         return self.coef_.toarray() if issparse(self.coef_) else self.coef_
 
+    def _forget_fit(self):
+        """Delete all fitted attributes but those that validation sets."""
+        kept = {*_SEEN, *self.get_params(deep=False)}
+        for name in [name for name in vars(self) if name.endswith("_") and name not in kept]:
+            delattr(self, name)
+
     def _store(self, outcome, classes, dtype):
         """Set the fitted attributes; of a fit before, with another model perhaps, none is left."""
         result = outcome.result
-        for name in [name for name in vars(self) if name.endswith("_") and name not in _SEEN]:
-            delattr(self, name)
+        self._forget_fit()
         vars(self).update(_predictive(outcome.model, classes, result.theta, dtype))
         self.n_iter_ = result.n_iter
         self.cross_entropy_ = outcome.cross_entropy

@@ -30,10 +30,11 @@ _SHARED = (
 class KLClassifierCV(KLClassifier):
     """KLClassifier that chooses C by cross-validation.
 
-    On every fold, C goes from small to large and each fit starts from the coefficients of the one
-    before. The C with the best mean score over folds is chosen, the smallest of equals, and the
-    model is fitted to all rows with it: the choice and the model of
-    ``GridSearchCV(KLClassifier(), {"C": Cs})``, with fewer passes over the data.
+    On every fold, C goes from small to large and each fit of a convex model starts from the
+    parameters of the one before. The C with the best mean score over folds is chosen, the smallest
+    of equals, and the model is fitted to all rows with it: the choice and the model of
+    ``GridSearchCV(KLClassifier(), {"C": Cs})``, with fewer passes over the data. Callbacks are not
+    called.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ class KLClassifierCV(KLClassifier):
     max_iter : int, default=1000
         Largest number of iterations of a fit.
     n_init : int, default=1
-        Number of random starts of a model whose objective is not convex, at the smallest C.
+        Number of random starts of a model whose objective is not convex, at every C.
     n_jobs : int, default=None
         Number of threads of every fit. None means as many as BLAS would use; -1 means all
         processors.
@@ -150,6 +151,12 @@ class KLClassifierCV(KLClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def fit_path(self):
+        raise AttributeError(
+            "KLClassifierCV chooses C along a path of its own: use KLClassifier.fit_path."
+        )
+
     def fit(self, X, y, sample_weight=None, target_proba=None):
         """Choose C, and fit the model to all rows with it.
 
@@ -183,11 +190,13 @@ class KLClassifierCV(KLClassifier):
             If no candidate has a finite score.
         """
         candidates = _check_candidates(self.Cs)
-        _, targets, _ = self._check_data(X, y, sample_weight, target_proba)
-        matrix = targets.codes is None and target_proba is None
-        splits = make_splitter(self.cv, matrix=matrix).split(X, y)
         shared = {name: getattr(self, name) for name in _SHARED}
         estimator = KLClassifier(**shared)
+        estimator._check_params()
+        _, targets = self._check_data(X, y, sample_weight, target_proba)
+        self._forget_fit()
+        matrix = targets.codes is None and target_proba is None
+        splits = make_splitter(self.cv, matrix=matrix).split(X, y)
         data = (X, y if target_proba is None else target_proba, targets.weight)
         scorer = neg_cross_entropy_scorer if self.scoring is None else get_scorer(self.scoring)
         self.Cs_ = candidates

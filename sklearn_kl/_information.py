@@ -140,7 +140,7 @@ def check_estimator(clf):
     check_is_fitted(clf)
     C = chosen_C(clf)
     plain = isinstance(getattr(clf, "model_", None), LinearSoftmax)
-    if C is None or not plain or clf.l1_ratio != 0 or clf.prior is not None:
+    if C is None or not plain or (clf.l1_ratio != 0 and np.isfinite(C)) or clf.prior is not None:
         raise TypeError(
             "KLInference needs a fitted KLClassifier with the linear model, no prior and an L2 "
             f"penalty or none, got {clf!r}. Of a pipeline, pass the last step and the transformed "

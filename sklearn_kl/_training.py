@@ -38,7 +38,7 @@ class Outcome:
 
 
 def train(estimators, reports, X, targets, trained_on, *, start=None):
-    """Train estimators that differ in C alone, each from where the one before ended.
+    """Train estimators that differ in C alone, a convex model from where the one before ended.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ def train(estimators, reports, X, targets, trained_on, *, start=None):
             starts = _starts(estimator, model, shares, preconditioner, theta)
             result, path = _best_of(estimator, objective, preconditioner, starts, report)
             outcomes.append(_judge(objective, result, path, judged))
-            theta = result.theta
+            # What a strong penalty leaves of a model that is not convex can be a saddle.
+            theta = result.theta if model.convex else None
     return outcomes
 
 
@@ -107,11 +108,16 @@ def _best_of(estimator, objective, preconditioner, starts, report):
             max_iter=estimator.max_iter,
             on_iteration=report,
         )
-        if best is None or result.value < best[0].value:
+        if best is None or _rank(result) < _rank(best[0]):
             best = result, report.path
         if result.stopped:
             break
     return best
+
+
+def _rank(result):
+    """Return the value, by which starts are compared; one that ended in no number comes last."""
+    return result.value if np.isfinite(result.value) else np.inf
 
 
 def _judge(objective, result, path, judged):

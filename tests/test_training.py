@@ -1,6 +1,7 @@
 """Training any model: starts, warm starts, paths, and what a fit leaves behind."""
 
 import logging
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,13 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn_kl import KLClassifier, KLClassifierCV, KLInference
 from sklearn_kl._blocks import deal_lanes
 from sklearn_kl.datasets import make_soft_classification
-from sklearn_kl.models import LinearSoftmax, LowRankSoftmax, MLPSoftmax, OrdinalSoftmax
+from sklearn_kl.models import (
+    CallableModel,
+    LinearSoftmax,
+    LowRankSoftmax,
+    MLPSoftmax,
+    OrdinalSoftmax,
+)
 from sklearn_kl.penalties import KLToPrior
 
 X, VOTES, TRUTH = make_soft_classification(150, 4, 3, n_votes=5, random_state=0)
@@ -180,12 +187,88 @@ def test_fit_path_is_a_fit_for_every_C(params):
     assert not hasattr(estimator, "classes_")
 
 
-@pytest.mark.parametrize("params", [{}, {"l1_ratio": 0.5}, {"model": LowRankSoftmax(2)}])
+@pytest.mark.parametrize("params", [{}, {"l1_ratio": 0.5}, {"model": OrdinalSoftmax()}])
 def test_fit_path_goes_on_from_the_model_before(params):
     clf = KLClassifier(**params, random_state=0)
     first, second = clf.fit_path(X, VOTES, [1.0, 1.0 + 1e-9])
     assert second.n_iter_ < first.n_iter_ / 2
     assert second.cross_entropy_ == pytest.approx(first.cross_entropy_, abs=1e-6)
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("model", NON_CONVEX)
+def test_fit_path_of_what_is_not_convex_is_a_fit_for_every_C(model, l1_ratio):
+    # The smallest C leaves weights of zero, a saddle from which no larger one would get away.
+    clf = KLClassifier(model, l1_ratio=l1_ratio, random_state=0, n_init=2)
+    for fitted in clf.fit_path(X, VOTES, [1e-5, 1.0]):
+        alone = clone(fitted).fit(X, VOTES)
+        assert_allclose(fitted.theta_, alone.theta_, rtol=1e-12, atol=1e-12)
+    assert fitted.kl_divergence_ < 0.3
+
+
+def test_a_start_that_ends_in_no_number_is_not_kept():
+    # Whether the logits are numbers depends on the sign of a parameter that has no gradient.
+    for seed in range(4):
+        model = CallableModel(_half_undefined, 2, gradient=_half_undefined_gradient)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clf = KLClassifier(model, n_init=8, random_state=seed).fit(X, VOTES[:, :2])
+        assert np.isfinite(clf.cross_entropy_)
+
+
+def _half_undefined(theta, X):
+    z = np.column_stack([np.zeros(len(X)), X[:, 0] * theta[0]])
+    return z if theta[1] > 0 else np.full_like(z, np.nan)
+
+
+def _half_undefined_gradient(theta, X, d_logits):
+    return np.array([d_logits[:, 1] @ X[:, 0], 0.0])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("first", NAMES)
+@pytest.mark.parametrize("second", NAMES)
+def test_cross_validation_forgets_the_model_before(first, second, n_classes):
+    X, votes, _ = make_soft_classification(60, 3, n_classes, random_state=0)
+    params = {"Cs": [0.01], "cv": 2, "random_state": 0, "tol": 1e-3}
+    clf = KLClassifierCV(model=first, **params).fit(X, votes)
+    clf.set_params(model=second).fit(X, votes)
+    fresh = KLClassifierCV(model=second, **params).fit(X, votes)
+    assert_array_equal(clf.predict_proba(X), fresh.predict_proba(X))
+    assert vars(clf).keys() == vars(fresh).keys()
+
+
+def test_cross_validation_has_a_path_of_its_own():
+    with pytest.raises(AttributeError, match=r"use KLClassifier\.fit_path"):
+        KLClassifierCV().fit_path(X, VOTES, [1.0])
+    with pytest.raises(ValueError, match="prior must be None or a KLToPrior"):
+        KLClassifierCV(prior=[0.2, 0.3, 0.5]).fit(X, VOTES)
+    with pytest.raises(ValueError, match="prior must be None or a KLToPrior"):
+        KLClassifier(prior=KLToPrior).fit(X, VOTES)
+
+
+def test_a_parameter_whose_name_ends_like_an_attribute_survives_a_fit():
+    class WithGamma(KLClassifier):
+        def __init__(self, gamma_=1.0):
+            super().__init__()
+            self.gamma_ = gamma_
+
+    assert WithGamma(gamma_=2.0).fit(X, VOTES).gamma_ == 2.0
+
+
+def test_the_fitted_model_shares_no_list_with_its_parameters():
+    sizes = [5]
+    clf = KLClassifier(MLPSoftmax(sizes), random_state=0, tol=0.1).fit(X, VOTES)
+    before = clf.predict_proba(X)
+    sizes[0] = 7
+    assert_array_equal(clf.predict_proba(X), before)
+
+
+def test_inference_takes_no_penalty_for_none():
+    clf = KLClassifier(C=np.inf, l1_ratio=1.0, tol=1e-10).fit(X, VOTES)
+    plain = KLClassifier(C=np.inf, tol=1e-10).fit(X, VOTES)
+    errors = [KLInference.from_estimator(c, X, VOTES).standard_error for c in (clf, plain)]
+    assert_allclose(errors[0], errors[1], rtol=1e-8)
 
 
 def test_blocks_and_lanes_follow_from_the_model(monkeypatch):

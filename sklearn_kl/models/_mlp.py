@@ -166,7 +166,11 @@ class MLPSoftmax(ParametricModel):
                 f"numbers, for example (100,); got {self.hidden_layer_sizes!r}. Without hidden "
                 "layers the model is LinearSoftmax()."
             )
-        return super().bind(n_features, n_logits)
+        bound = super().bind(n_features, n_logits)
+        if "hidden_layer_sizes" in vars(bound):
+            # A list of the caller's may change later.
+            bound.hidden_layer_sizes = hidden
+        return bound
 
     @property
     def shapes(self):

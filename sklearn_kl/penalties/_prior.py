@@ -202,7 +202,8 @@ def _predict(model, X):
     if classes is None:
         raise NotFittedError(
             f"The prior {model!r} has predict_proba but no classes_: fit it before it is used as a "
-            "prior."
+            "prior. A grid over prior__prior hands on clones, which are not fitted: search over "
+            "whole penalties instead, {'prior': [KLToPrior(a), KLToPrior(b)]}."
         )
     proba, names = model.predict_proba(X), np.asarray(classes).tolist()
     if np.ndim(proba) != 2 or np.shape(proba)[1] != len(names):
