@@ -59,6 +59,11 @@ class Objective:
         """Whether every stationary point is a minimum, so that gradients tell how far it is."""
         return self.model.convex
 
+    @property
+    def exact_hessian(self):
+        """Whether products with the Hessian cost no more than an evaluation, and are exact."""
+        return self.model.linear_in_theta
+
     @cached_property
     def lower_bound(self):
         """Entropy of the targets, nats: no theta has a lower value."""

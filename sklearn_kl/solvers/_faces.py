@@ -88,6 +88,11 @@ class FaceDescent:
         """
         return float(-self._value / (1.0 - min(self._left_over**2, 0.9)))
 
+    @property
+    def finished(self):
+        """Whether the slope that is left is as small as was asked for."""
+        return self._left_over <= ACCURACY
+
     def run(self):
         """Descend."""
         slope = steepest_slope(self._x, self._slope, self._thresholds)

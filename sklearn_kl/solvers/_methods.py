@@ -136,7 +136,9 @@ class LBFGS(Solver):
         if descent.thresholds is not None:
             return descent.run(
                 proximal_quasi_newton,
+                hessp=descent.exact_hessian,
                 maxiter=max_iter,
+                tol=descent.tol,
                 memory=min(memory, 10),
                 thresholds=descent.thresholds,
                 metric=getattr(descent.preconditioner, "metric", None),

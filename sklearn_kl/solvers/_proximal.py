@@ -1,6 +1,7 @@
 """Proximal quasi-Newton: a smooth function plus absolute values, with exact zeros."""
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 import scipy.optimize
@@ -90,12 +91,24 @@ class QuasiNewtonModel:
         return (lambda d: scale * metric.product(d) - (solved @ d) @ W), metric.recentre
 
 
-def proximal_quasi_newton(fun, x0, args=(), jac=None, callback=None, **options):
+class _Plan(NamedTuple):
+    """A step, B times it, the decrease that it promises, and whether the model was solved."""
+
+    step: np.ndarray
+    image: np.ndarray
+    promise: float
+    finished: bool
+
+
+def proximal_quasi_newton(fun, x0, args=(), jac=None, hessp=None, callback=None, **options):
     """Minimise ``f(x) + thresholds @ |x|``, as a custom method of scipy.optimize.minimize.
 
     A step minimises a quadratic model of f plus the absolute values, over the entries that are
     not zero or should not be, and is halved until the function falls enough. The decrease that
-    the next model promises, over its `trust`, estimates the distance from the minimum.
+    the next model promises, over its `trust`, estimates the distance from the minimum. Where most
+    of the last steps had to be halved, the exact Hessian takes the place of the model; and where
+    the distance is within `tol`, but the model was not solved or some of these steps were halved,
+    it has the last word.
 
     Parameters
     ----------
@@ -106,11 +119,13 @@ def proximal_quasi_newton(fun, x0, args=(), jac=None, callback=None, **options):
         Not used.
     jac : callable
         Gradient of f.
+    hessp : callable or None
+        ``hessp(x, d)``, the Hessian of f times d; None does without.
     callback : callable
         Called with an OptimizeResult of `x`, `fun` and `gap`; StopIteration ends the descent.
     **options
         `thresholds`, an ndarray of shape (n,), not negative; `metric`, or None for the identity;
-        `memory` and `maxiter`.
+        `memory`, `maxiter` and `tol`.
 
     Returns
     -------
@@ -123,32 +138,58 @@ def proximal_quasi_newton(fun, x0, args=(), jac=None, callback=None, **options):
     composite functions. SIAM Journal on Optimization, 24, 1420-1443.
     """
     thresholds = options["thresholds"]
-    model = QuasiNewtonModel(options["metric"] or Identity(), options["memory"])
+    metric = options["metric"] or Identity()
+    model = QuasiNewtonModel(metric, options["memory"])
+    lengths: deque[float] = deque(maxlen=options["memory"])
     x, value, gradient = x0, fun(x0), jac(x0)
-    step, image, promise = _model_step(model, x, gradient, thresholds)
+    plan = _plan(model, x, gradient, thresholds)
     message = "Maximum number of iterations has been exceeded."
     for _ in range(options["maxiter"]):
-        slope = gradient @ step + thresholds @ (np.abs(x + step) - np.abs(x))
-        length = _line_search(fun, x, step, value, slope)
+        slope = gradient @ plan.step + thresholds @ (np.abs(x + plan.step) - np.abs(x))
+        length = _line_search(fun, x, plan.step, value, slope)
         if length is None:
             message = "The line search found no lower value."
             break
-        x, last = x + length * step, gradient
+        lengths.append(length)
+        x, last = x + length * plan.step, gradient
         value, gradient = fun(x), jac(x)
-        model.update(length * step, gradient - last, length**2 * (step @ image))
-        step, image, promise = _model_step(model, x, gradient, thresholds)
+        model.update(length * plan.step, gradient - last, length**2 * (plan.step @ plan.image))
+        plan = _plan(model, x, gradient, thresholds)
+        gap = plan.promise / model.trust
+        doubtful = gap <= options["tol"] and (not plan.finished or min(lengths) < 1)
+        struggling = len(lengths) == options["memory"] and np.median(lengths) < 0.5
+        if (doubtful or struggling) and hessp is not None:
+            plan = _plan(_ExactModel(hessp, x, metric), x, gradient, thresholds)
+            gap = plan.promise
         try:
-            callback(scipy.optimize.OptimizeResult(x=x, fun=value, gap=promise / model.trust))
+            callback(scipy.optimize.OptimizeResult(x=x, fun=value, gap=gap))
         except StopIteration:
             message = "`callback` raised `StopIteration`."
             break
     return scipy.optimize.OptimizeResult(
-        x=x, fun=value, jac=gradient, promise=promise, message=message
+        x=x, fun=value, jac=gradient, promise=plan.promise, message=message
     )
 
 
-def _model_step(model, x, gradient, thresholds):
-    """Return the step that minimises the model, B times it, and the decrease that it promises."""
+class _ExactModel:
+    """Quadratic model of a smooth function at x, with its Hessian."""
+
+    def __init__(self, hessp, x, metric):
+        self._hessp, self._x, self._metric = hessp, x, metric
+
+    def restricted(self, index):
+        """Return the functions product and recentre of vectors of the index's entries."""
+
+        def product(d):
+            whole = np.zeros_like(self._x)
+            whole[index] = d
+            return self._hessp(self._x, whole)[index]
+
+        return product, self._metric.restricted(index).recentre
+
+
+def _plan(model, x, gradient, thresholds):
+    """Return the step that minimises a model, as a _Plan."""
     slope = steepest_slope(x, gradient, thresholds)
     index = np.flatnonzero((x != 0) | (slope != 0))
     product, recentre = model.restricted(index)
@@ -156,7 +197,7 @@ def _model_step(model, x, gradient, thresholds):
     descent.run()
     step, image = np.zeros_like(x), np.zeros_like(x)
     step[index], image[index] = descent.step, descent.image
-    return step, image, descent.promise
+    return _Plan(step, image, descent.promise, descent.finished)
 
 
 def _line_search(fun, x, step, value, slope):

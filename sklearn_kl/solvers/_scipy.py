@@ -47,6 +47,7 @@ class Descent:
         self.tol = tol
         self.lower_bound = getattr(problem, "lower_bound", -np.inf)
         self.convex = getattr(problem, "convex", True)
+        self.exact_hessian = getattr(problem, "exact_hessian", hasattr(problem, "hessian"))
         self.thresholds = self._thresholds(theta0)
         self.on_iteration = on_iteration
         self.n_evaluations = 0
