@@ -194,7 +194,7 @@ def test_nearly_separable_data(standardised, C, minimum):
     # Minima of runs with tol=1e-10. The curvature at zero weights says little here; a fit that
     # trusts it ends 6e-4 and 1.4e-4 above them.
     X, y = load_breast_cancer(return_X_y=True)
-    X = StandardScaler().fit_transform(X) if standardised else X
+    X = scale(X) if standardised else X
     clf = KLClassifier(C=C, l1_ratio=1.0).fit(X, y)
     value = clf.cross_entropy_ + np.abs(clf.coef_).sum() / C / len(y)
     assert minimum - 1e-7 < value < minimum + 1e-5
