@@ -64,7 +64,7 @@ class Objective:
         """Whether products with the Hessian cost no more than an evaluation, and are exact."""
         return self.model.linear_in_theta
 
-    @cached_property
+    @property
     def lower_bound(self):
         """Entropy of the targets, nats: no theta has a lower value."""
         return self.targets.entropy()

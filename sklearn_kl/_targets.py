@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,11 @@ class Targets:
         return np.asarray(share.sum(axis=1)).ravel()
 
     def entropy(self):
-        """Mean entropy of the targets in nats, rows weighing their mass."""
+        """Mean entropy of the targets in nats, rows weighing their mass; computed once."""
+        return self._mean_entropy
+
+    @cached_property
+    def _mean_entropy(self):
         return float(self.mass @ self.row_entropy() / self.mass.sum())
 
 

@@ -10,6 +10,20 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.base import BaseEstimator
 
+# A class without mass starts at this share, since its best logit is not finite.
+SMALLEST_SHARE = 1e-8
+
+
+def positive_shares(class_mass):
+    """Return the shares of the classes in the mass, none of them below SMALLEST_SHARE."""
+    return np.maximum(class_mass / class_mass.sum(), SMALLEST_SHARE)
+
+
+def share_logits(class_mass, n_logits):
+    """Return the logits that predict the shares of the classes: shape (n_logits,)."""
+    log_share = np.log(positive_shares(class_mass))
+    return log_share[1:] - log_share[:1] if n_logits == 1 else log_share - log_share.mean()
+
 
 class Preconditioner(Protocol):
     """An invertible linear change of coordinates, ``theta = T v``, that makes the problem round."""

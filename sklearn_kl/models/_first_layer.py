@@ -3,10 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg
 
 from sklearn_kl.models._linear import LinearSoftmax
-from sklearn_kl.models._whitening import Whitening
+from sklearn_kl.models._whitening import Whitening, factorise_curvature
 
 # Added to the diagonal of the correlation matrix. Directions in which the features hardly vary,
 # or not at all where rows are few, are then stretched by at most 10, and a model that is not
@@ -78,14 +77,8 @@ def whiten_first_layer(moments, n_units, curvature, penalty):
     Whitening
     """
     layer = LinearSoftmax().bind(len(moments.deviation), n_units)
-    data = np.sqrt(curvature) * moments.deviation
-    diagonal = np.hypot(data, np.sqrt(penalty.curvature))
     # The intercepts do all that a constant column could: its weights stay zero.
-    diagonal[moments.deviation == 0] = np.inf
-    factor = None
-    if moments.correlation is not None and not penalty.l1_strength:
-        part = data / diagonal
-        matrix = moments.correlation * part * part[:, None]
-        np.fill_diagonal(matrix, 1.0 + RIDGE)
-        factor = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+    diagonal, _, factor = factorise_curvature(
+        moments, curvature, penalty, constant=np.inf, ridges=(RIDGE,)
+    )
     return Whitening(layer, diagonal, factor, moments.mean, np.sqrt(curvature))

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_kl.models._base import ParametricModel, Prepared
+from sklearn_kl.models._base import ParametricModel, Prepared, share_logits
 from sklearn_kl.models._moments import collect_moments
 from sklearn_kl.models._products import class_major_product, transposed_product
 from sklearn_kl.models._whitening import whiten
@@ -63,16 +63,11 @@ class LinearSoftmax(ParametricModel):
         return np.concatenate(parts)
 
     def initial(self, class_mass, rng=None, preconditioner=None):
-        """Weights zero, and the intercept that predicts the class shares.
-
-        A class without mass starts at a share of 1e-8, since its best intercept is not finite.
-        """
+        """Weights zero, and the intercept that predicts the class shares."""
         theta = np.zeros(self.n_params)
         intercept = self.split(theta)[1]
         if intercept is not None:
-            log_share = np.log(np.maximum(class_mass / class_mass.sum(), 1e-8))
-            centred = log_share - log_share.mean()
-            intercept[:] = log_share[1] - log_share[0] if self.n_logits == 1 else centred
+            intercept[:] = share_logits(class_mass, self.n_logits)
         return theta
 
     def prepare(self, lanes, targets):

@@ -7,10 +7,11 @@ from numbers import Integral
 import numpy as np
 from scipy.special import expit
 
-from sklearn_kl.models._base import ParametricModel, Prepared
+from sklearn_kl.models._base import ParametricModel, Prepared, share_logits
 from sklearn_kl.models._first_layer import FirstLayerWhitening, whiten_first_layer
 from sklearn_kl.models._moments import collect_moments
 from sklearn_kl.models._products import class_major_product, transposed_product
+from sklearn_kl.models._whitening import logit_curvature
 
 
 class Activation:
@@ -184,19 +185,14 @@ class MLPSoftmax(ParametricModel):
         return 2 * (sum(self._hidden) + self.n_logits)
 
     def initial(self, class_mass, rng, preconditioner=None):
-        """Draw weights and intercepts as MLPClassifier does; the last intercepts fit the shares.
-
-        A class without mass starts at a share of 1e-8, since its best intercept is not finite.
-        """
+        """Draw weights and intercepts as MLPClassifier does; the last intercepts fit the shares."""
         theta = np.empty(self.n_params)
         arrays = self.split(theta)
         for weights, intercept in zip(arrays[::2], arrays[1::2], strict=True):
             bound = np.sqrt(3 * self._start_variance(weights.shape))
             weights[:] = rng.uniform(-bound, bound, weights.shape)
             intercept[:] = rng.uniform(-bound, bound, intercept.shape)
-        log_share = np.log(np.maximum(class_mass / class_mass.sum(), 1e-8))
-        centred = log_share - log_share.mean()
-        arrays[-1][:] = log_share[1] - log_share[0] if self.n_logits == 1 else centred
+        arrays[-1][:] = share_logits(class_mass, self.n_logits)
         return theta if preconditioner is None else preconditioner.from_standardised(theta)
 
     def prepare(self, lanes, targets):
@@ -273,10 +269,7 @@ class MLPSoftmax(ParametricModel):
 
     def _precondition(self, moments, penalty):
         """Return coordinates in which the curvature of every layer is about one at the start."""
-        share = moments.class_mass / moments.class_mass.sum()
-        spread = 1.0 - share @ share
-        h = max(spread / 2 if self.n_logits == 1 else spread / len(share), 1e-6)
-        layers = self._curvatures(h)
+        layers = self._curvatures(logit_curvature(moments, self.n_logits))
         scales = []
         for (weight, intercept), fans in zip(layers, self.shapes[::2], strict=True):
             scales.append(np.full(fans[0] * fans[1], np.sqrt(weight + penalty.curvature)))

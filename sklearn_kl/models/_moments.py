@@ -45,6 +45,11 @@ class Moments:
     n_rows: int
 
     @property
+    def class_share(self):
+        """Share of every class in the mass: ndarray of shape (n_classes,)."""
+        return self.class_mass / self.class_mass.sum()
+
+    @property
     def mean(self):
         """Mean of every column, rows weighing their mass: ndarray of shape (n_features,)."""
         return self.class_sums.sum(axis=1) / self.class_mass.sum()

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from scipy.special import expit, log_expit
 
-from sklearn_kl.models._base import ParametricModel, Prepared
+from sklearn_kl.models._base import ParametricModel, Prepared, positive_shares
 from sklearn_kl.models._first_layer import FirstLayerWhitening, whiten_first_layer
 from sklearn_kl.models._moments import collect_moments
 from sklearn_kl.models._products import class_major_product, transposed_product
@@ -88,14 +88,10 @@ class OrdinalSoftmax(ParametricModel):
         return 4 * self.n_logits
 
     def initial(self, class_mass, rng=None, preconditioner=None):
-        """Coefficients zero, and the thresholds that predict the class shares.
-
-        A class without mass starts at a share of 1e-8, since its best thresholds are not finite
-        or coincide.
-        """
+        """Coefficients zero, and the thresholds that predict the class shares."""
         theta = np.zeros(self.n_params)
         _, first, steps = self.split(theta)
-        share = np.maximum(class_mass / class_mass.sum(), 1e-8)
+        share = positive_shares(class_mass)
         below, above = np.cumsum(share)[:-1], np.cumsum(share[::-1])[-2::-1]
         thresholds = np.log(below / above)
         first[:] = thresholds[0]
@@ -174,7 +170,7 @@ class OrdinalSoftmax(ParametricModel):
 
     def _precondition(self, moments, penalty):
         """Whiten w; the first threshold takes the mean with the other sign than an intercept."""
-        share = moments.class_mass / moments.class_mass.sum()
+        share = moments.class_share
         # Information of one row on its position; a quarter for two equal classes.
         h = max((1.0 - (share**3).sum()) / 3, 1e-6)
         whitening = whiten_first_layer(moments, 1, h, penalty)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from sklearn_kl.models._base import positive_shares
 from sklearn_kl.models._metric import ROWS_PER_FEATURE, SoftmaxMetric
 
 # Added to the diagonal of the correlation matrix, so that collinear columns have a factor: the
@@ -86,6 +87,47 @@ class Whitening:
         return scipy.linalg.blas.dtrsm(1.0, self.factor, columns, lower=1, trans_a=transposed)
 
 
+def logit_curvature(moments, n_logits):
+    """Return h, the curvature of the mean cross-entropy along a logit at the class shares."""
+    share = moments.class_share
+    spread = 1.0 - share @ share
+    return max(spread / 2 if n_logits == 1 else spread / len(share), 1e-6)
+
+
+def factorise_curvature(moments, curvature, penalty, *, constant, ridges=RIDGES):
+    """Factorise ``curvature * Cov(X) + penalty`` as ``D L L' D``.
+
+    Parameters
+    ----------
+    moments : Moments
+    curvature : float
+        Of the mean cross-entropy along what the features are multiplied to.
+    penalty : Penalty
+    constant : float
+        D of a column without variance; infinite keeps its weight at zero.
+    ridges : tuple of float
+        Added to the diagonal of the correlations: the first that succeeds.
+
+    Returns
+    -------
+    diagonal : ndarray of shape (n_features,)
+        D.
+    part : ndarray of shape (n_features,)
+        Share of the data in D.
+    factor : ndarray of shape (n_features, n_features) or None
+        Lower triangular L; None, the identity, where correlations are not known, or an L1 penalty
+        forbids to mix features.
+    """
+    data = np.sqrt(curvature) * moments.deviation
+    diagonal = np.hypot(data, np.sqrt(penalty.curvature))
+    diagonal[moments.deviation == 0] = constant
+    part = data / diagonal
+    factor = None
+    if moments.correlation is not None and not penalty.l1_strength:
+        factor = _factorise(moments.correlation * part * part[:, None], ridges)
+    return diagonal, part, factor
+
+
 def whiten(model, moments, penalty):
     """Whitening of a linear model.
 
@@ -101,23 +143,15 @@ def whiten(model, moments, penalty):
     -------
     Whitening
     """
-    share = moments.class_mass / moments.class_mass.sum()
-    spread = 1.0 - share @ share
-    h = max(spread / 2 if model.n_logits == 1 else spread / len(share), 1e-6)
-    data = np.sqrt(h) * moments.deviation
-    diagonal = np.hypot(data, np.sqrt(penalty.curvature))
+    h = logit_curvature(moments, model.n_logits)
     # The intercept does all that a constant column could: its weight stays zero.
-    constant = moments.deviation == 0
-    diagonal[constant] = np.inf if model.fit_intercept else 1.0
-    factor = None
-    if moments.correlation is not None and not penalty.l1_strength:
-        part = data / diagonal
-        factor = _factorise(moments.correlation * part * part[:, None])
+    constant = np.inf if model.fit_intercept else 1.0
+    diagonal, part, factor = factorise_curvature(moments, h, penalty, constant=constant)
     mean = moments.mean if model.fit_intercept else np.zeros(model.n_features)
     whitening = Whitening(model, diagonal, factor, mean, np.sqrt(h))
     if not penalty.l1_strength:
         return whitening
-    return replace(whitening, metric=_metric(whitening, moments, data / diagonal, penalty))
+    return replace(whitening, metric=_metric(whitening, moments, part, penalty))
 
 
 def _metric(whitening, moments, part, penalty):
@@ -128,16 +162,16 @@ def _metric(whitening, moments, part, penalty):
         correlation = (lower + lower.T) * part * part[:, None]
         np.fill_diagonal(correlation, part**2)
     # A class without mass would have no curvature at all.
-    share = np.maximum(moments.class_mass / moments.class_mass.sum(), 1e-8)
+    share = positive_shares(moments.class_mass)
     return SoftmaxMetric(whitening, correlation, part**2, share / share.sum(), penalty)
 
 
-def _factorise(matrix):
+def _factorise(matrix, ridges):
     """Cholesky factor of a symmetric matrix with unit diagonal, or None if there is none.
 
     Only the lower triangle is read.
     """
-    for ridge in RIDGES:
+    for ridge in ridges:
         np.fill_diagonal(matrix, 1.0 + ridge)
         try:
             return scipy.linalg.cholesky(matrix, lower=True, check_finite=False)

@@ -16,6 +16,7 @@ class Problem(Protocol):
     false, tells it to be content where ten iterations gain no more than the tolerance each. An
     optional attribute ``penalty`` says what is not smooth: the value includes
     ``penalty.l1_strength`` times the sum of the absolute values of ``theta[penalty.penalised]``.
+    An optional attribute ``exact_hessian``, if false, says that ``hessian`` is an approximation.
     """
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
