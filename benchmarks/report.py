@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 
 from peers import PEERS
 from problems import PROBLEMS
@@ -148,6 +149,7 @@ def plot(stem, name, results):
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     fig, ax = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
     for peer, (colour, marker, line) in STYLES.items():
@@ -176,7 +178,11 @@ def plot(stem, name, results):
         xlabel="seconds of a fit",
         ylabel="nats above the minimum",
     )
-    ax.set_title(f"({name}) {PROBLEMS[name].title}", loc="left", fontsize="medium")
+    # Few labels, which never touch, for ranges of less than a decade and of several.
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_title(fill(f"({name}) {PROBLEMS[name].title}", 56), loc="left", fontsize="medium")
     fig.legend(loc="outside right upper", fontsize="small", frameon=False)
     path = PLOTS / f"{name}.png" if stem == "full" else RESULTS / f"{stem}-{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
