@@ -95,7 +95,7 @@ class KL(Peer):
     def load(self):
         """Import the package, and count the evaluations of its objective."""
         from sklearn_kl import KLClassifier
-        from sklearn_kl._objective import Objective
+        from sklearn_kl._fit.objective import Objective
 
         self.make = KLClassifier
         self.n_evaluations = 0

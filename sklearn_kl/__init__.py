@@ -2,7 +2,7 @@
 
 from sklearn_kl._classifier import KLClassifier
 from sklearn_kl._classifier_cv import KLClassifierCV
-from sklearn_kl._inference import KLInference
+from sklearn_kl._inference.inference import KLInference
 from sklearn_kl._temperature import TemperatureScaler
 
 __version__ = "0.1.0"

@@ -14,17 +14,17 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
 
-from sklearn_kl._blocks import deal_lanes
-from sklearn_kl._callbacks import (
+from sklearn_kl._data.encode import encode_targets, resolve_targets
+from sklearn_kl._data.lanes import deal_lanes
+from sklearn_kl._data.simplex import log_softmax
+from sklearn_kl._export import to_logistic_regression
+from sklearn_kl._fit.report import (
     WRAPPER_FRAMES,
     CallbackSupportMixin,
     FitReport,
     with_callbacks,
 )
-from sklearn_kl._export import to_logistic_regression
-from sklearn_kl._simplex import log_softmax
-from sklearn_kl._targets import encode_targets, resolve_targets
-from sklearn_kl._training import train
+from sklearn_kl._fit.train import train
 from sklearn_kl.models import LinearSoftmax, OrdinalSoftmax, make_model
 
 # Attributes of the data, which validation sets before the fit.

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_scalar
 
 from sklearn_kl._classifier import KLClassifier
-from sklearn_kl._rows import take_rows
+from sklearn_kl._data.rows import take_rows
 from sklearn_kl.metrics import get_scorer, neg_cross_entropy_scorer
 from sklearn_kl.model_selection._split import make_splitter
 

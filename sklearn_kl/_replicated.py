@@ -6,8 +6,8 @@ from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sklearn_kl._rows import take_rows
-from sklearn_kl._targets import encode_targets, resolve_targets
+from sklearn_kl._data.encode import encode_targets, resolve_targets
+from sklearn_kl._data.rows import take_rows
 
 
 def _classifier_has(name):

@@ -10,9 +10,9 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_array, check_consistent_length, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sklearn_kl._rows import take_rows
-from sklearn_kl._simplex import log_softmax
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.rows import take_rows
+from sklearn_kl._data.simplex import log_softmax
 
 # Far beyond what miscalibrated models need, and no end that a separable data set could run to.
 _LOG_RANGE = (-np.log(20.0), np.log(20.0))

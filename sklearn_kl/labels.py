@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_consistent_length
 
+from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._replicated import ReplicatedRows
-from sklearn_kl._targets import column_names, encode_targets
 
 __all__ = [
     "ReplicatedRows",

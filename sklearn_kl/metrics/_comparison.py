@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import bootstrap
 from sklearn.utils import check_random_state
 
-from sklearn_kl import _simplex
+from sklearn_kl._data import simplex
 from sklearn_kl.metrics._decomposition import weighted_pair
 
 # Numbers that a batch of resamples may hold at once.
@@ -170,7 +170,7 @@ def _divergences(y_true, y_proba, labels, sample_weight, name):
         p, q, weight, kept = weighted_pair(y_true, y_proba, labels, sample_weight)
     except ValueError as error:
         raise ValueError(f"{name} cannot be judged by y_true. {error}") from error
-    rows = _simplex.kl_divergence(p, q)
+    rows = simplex.kl_divergence(p, q)
     if np.isinf(rows).any():
         row = np.flatnonzero(kept)[np.argmax(np.isinf(rows))]
         raise ValueError(

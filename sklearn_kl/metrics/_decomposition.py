@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import xlogy
 
-from sklearn_kl import _simplex
+from sklearn_kl._data import simplex
 from sklearn_kl.metrics._pairs import check_pair, distributions
 
 # What a cross-entropy is the sum of, in the order in which displays stack it.
@@ -188,9 +188,9 @@ def kl_decomposition(
     else:
         terms = _recalibrated_terms(p, q, weight)
     return KLDecomposition(
-        cross_entropy=_mean(_simplex.cross_entropy(p, q), weight),
-        entropy=_mean(_simplex.entropy(p), weight),
-        uncertainty=float(_simplex.entropy(weight @ p)),
+        cross_entropy=_mean(simplex.cross_entropy(p, q), weight),
+        entropy=_mean(simplex.entropy(p), weight),
+        uncertainty=float(simplex.entropy(weight @ p)),
         method=method,
         **terms,
     )
@@ -338,8 +338,8 @@ def _binned_terms(p, q, weight, n_bins):
         share = weight[rows]
         total = share.sum()
         mean_p, mean_q = share @ p[rows] / total, share @ q[rows] / total
-        grouping += share @ _simplex.kl_divergence(p[rows], mean_p)
-        calibration += total * _simplex.kl_divergence(mean_p, mean_q)
+        grouping += share @ simplex.kl_divergence(p[rows], mean_p)
+        calibration += total * simplex.kl_divergence(mean_p, mean_q)
         within += _mean(_log_ratio(p[rows], mean_q, q[rows]), share)
     return {
         # Rounding must not make negative what is a mean of divergences.
@@ -359,14 +359,14 @@ def _log_ratio(p, numerator, denominator):
 
 def _recalibrated_terms(p, q, weight):
     """Terms with ``softmax(a log q + b)``, fitted, as the calibrated prediction."""
-    if np.isinf(_simplex.cross_entropy(p, q)).any():
+    if np.isinf(simplex.cross_entropy(p, q)).any():
         raise ValueError(
             "A class with mass in y_true is predicted with probability zero, which no slope and "
             'intercept of the log-probabilities repair. Use method="binned", or predictions '
             "without zeros."
         )
     recalibrated = _recalibrate(p, q, weight)
-    grouping = _mean(_simplex.kl_divergence(p, recalibrated), weight)
+    grouping = _mean(simplex.kl_divergence(p, recalibrated), weight)
     calibration = _mean(_log_ratio(p, recalibrated, q), weight)
     return {
         "grouping": max(grouping, 0.0),
@@ -389,7 +389,7 @@ def _recalibrate(p, q, weight):
 
     def log_proba(theta):
         # A slope of zero times the minus infinity of a class that was ruled out would be nan.
-        return _simplex.log_softmax(np.where(q > 0, np.exp(theta[0]) * finite + theta[1:], -np.inf))
+        return simplex.log_softmax(np.where(q > 0, np.exp(theta[0]) * finite + theta[1:], -np.inf))
 
     def loss(theta):
         log_q = log_proba(theta)

@@ -1,7 +1,7 @@
 """Entropies, divergences and the share of a divergence that a model removes."""
 
-from sklearn_kl import _simplex
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data import simplex
+from sklearn_kl._data.encode import encode_targets
 from sklearn_kl.metrics._pairs import (
     check_pair,
     evaluate,
@@ -80,7 +80,7 @@ def cross_entropy_loss(
     0.562335
     """
     pair = check_pair(y_true, y_proba, labels, sample_weight)
-    return evaluate(_simplex.cross_entropy, pair, base, per_sample)
+    return evaluate(simplex.cross_entropy, pair, base, per_sample)
 
 
 def kl_divergence(y_true, y_proba, *, sample_weight=None, labels=None, base=None, per_sample=False):
@@ -139,7 +139,7 @@ def kl_divergence(y_true, y_proba, *, sample_weight=None, labels=None, base=None
     array([0.20751875, 1.        ])
     """
     pair = check_pair(y_true, y_proba, labels, sample_weight)
-    return evaluate(_simplex.kl_divergence, pair, base, per_sample)
+    return evaluate(simplex.kl_divergence, pair, base, per_sample)
 
 
 def js_divergence(y_true, y_proba, *, sample_weight=None, labels=None, base=None, per_sample=False):
@@ -194,7 +194,7 @@ def js_divergence(y_true, y_proba, *, sample_weight=None, labels=None, base=None
     array([1., 0.])
     """
     pair = check_pair(y_true, y_proba, labels, sample_weight)
-    return evaluate(_simplex.js_divergence, pair, base, per_sample)
+    return evaluate(simplex.js_divergence, pair, base, per_sample)
 
 
 def entropy(y_true, *, sample_weight=None, base=None, per_sample=False):

@@ -6,11 +6,11 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
-from sklearn_kl import _simplex
-from sklearn_kl._targets import column_names, encode_targets
+from sklearn_kl._data import simplex
+from sklearn_kl._data.encode import column_names, encode_targets
 
 # Functions that look at a row only where y_true has mass: of a label's row, at one number.
-_READ_ON_SUPPORT = (_simplex.entropy, _simplex.cross_entropy, _simplex.kl_divergence)
+_READ_ON_SUPPORT = (simplex.entropy, simplex.cross_entropy, simplex.kl_divergence)
 # Numbers of a block of rows: small enough for its temporaries to stay in cache.
 _BLOCK_SIZE = 2**16
 # Mean divergences below this, in nats, cannot be told from the rounding of a sum over many rows.
@@ -23,7 +23,7 @@ def row_values(function, targets, *y_proba):
     Parameters
     ----------
     function : callable
-        A function of `_simplex` of one or two distributions.
+        A function of `_data.simplex` of one or two distributions.
     targets : Targets
         The first distribution.
     *y_proba : ndarray of shape (n_samples, n_classes)
@@ -53,12 +53,12 @@ def mean_divergence(divergence, targets, y_proba):
 
 def explained_divergence(targets, y_proba):
     """Share of the KL divergence of the class prior that y_proba removes."""
-    missed = mean_divergence(_simplex.kl_divergence, targets, y_proba)
+    missed = mean_divergence(simplex.kl_divergence, targets, y_proba)
     prior = targets.class_mass() / targets.mass.sum()
     # The mean of KL(p || prior). A sum over rows would be infinite where a class has mass so small
     # that its share of the total underflows.
     unexplained = _weighted_mean(row_entropy(targets), targets.mass)
-    to_explain = float(_simplex.entropy(prior)) - unexplained
+    to_explain = float(simplex.entropy(prior)) - unexplained
     if to_explain > _NO_DIVERGENCE:
         return 1.0 - missed / to_explain
     return 1.0 if missed <= _NO_DIVERGENCE else -np.inf
@@ -183,7 +183,7 @@ def distributions(targets, rows):
 def row_entropy(targets):
     """Entropy of every row's distribution, nan where unlabelled."""
     if not sp.issparse(targets.matrix):
-        return row_values(_simplex.entropy, targets)
+        return row_values(simplex.entropy, targets)
     rows = targets.row_entropy()
     rows[targets.matrix.sum(axis=1) == 0] = np.nan
     return rows

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.metrics import get_scorer as _get_sklearn_scorer
 from sklearn.metrics import get_scorer_names as _get_sklearn_scorer_names
 
-from sklearn_kl import _simplex
+from sklearn_kl._data import simplex
+from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._sklearn import RequestMethod, _BaseScorer
-from sklearn_kl._targets import column_names, encode_targets
 from sklearn_kl.metrics._label_distribution import (
     canberra_rows,
     chebyshev_rows,
@@ -249,10 +249,10 @@ def _check_matrix(target_proba):
 
 
 neg_cross_entropy_scorer = ProbabilityScorer(
-    "neg_cross_entropy", partial(mean_divergence, _simplex.cross_entropy), sign=-1
+    "neg_cross_entropy", partial(mean_divergence, simplex.cross_entropy), sign=-1
 )
 neg_kl_divergence_scorer = ProbabilityScorer(
-    "neg_kl_divergence", partial(mean_divergence, _simplex.kl_divergence), sign=-1
+    "neg_kl_divergence", partial(mean_divergence, simplex.kl_divergence), sign=-1
 )
 d2_kl_scorer = ProbabilityScorer("d2_kl", explained_divergence, sign=1)
 

@@ -7,8 +7,8 @@ from sklearn.utils import Bunch, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_kl._rows import take_rows
-from sklearn_kl._targets import encode_targets, resolve_targets
+from sklearn_kl._data.encode import encode_targets, resolve_targets
+from sklearn_kl._data.rows import take_rows
 from sklearn_kl.model_selection._split import make_splitter
 
 # What a class gets that the training rows of a fold do not have.

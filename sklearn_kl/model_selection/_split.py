@@ -15,7 +15,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_random_state, check_scalar
 
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data.encode import encode_targets
 
 # More classes than this are watched through random sums of them: dense rows of 10,000 classes
 # would be too much.

@@ -8,8 +8,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_kl._blocks import Lanes, deal_lanes
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.lanes import Lanes, deal_lanes
 from sklearn_kl.models._base import ParametricModel, Prepared
 
 # All that a model may ask of a penalty, for one without and one with an L1 part.

@@ -4,10 +4,10 @@ from functools import partial
 
 import numpy as np
 
+from sklearn_kl._data.products import class_major_product, transposed_product
 from sklearn_kl.models._base import ParametricModel, Prepared, share_logits
-from sklearn_kl.models._moments import collect_moments
-from sklearn_kl.models._products import class_major_product, transposed_product
-from sklearn_kl.models._whitening import whiten
+from sklearn_kl.models._coordinates.moments import collect_moments
+from sklearn_kl.models._coordinates.whitening import whiten
 
 
 class LinearSoftmax(ParametricModel):

@@ -7,11 +7,11 @@ from numbers import Integral
 import numpy as np
 from scipy.special import expit
 
+from sklearn_kl._data.products import class_major_product, transposed_product
 from sklearn_kl.models._base import ParametricModel, Prepared, share_logits
-from sklearn_kl.models._first_layer import FirstLayerWhitening, whiten_first_layer
-from sklearn_kl.models._moments import collect_moments
-from sklearn_kl.models._products import class_major_product, transposed_product
-from sklearn_kl.models._whitening import logit_curvature
+from sklearn_kl.models._coordinates.first_layer import FirstLayerWhitening, whiten_first_layer
+from sklearn_kl.models._coordinates.moments import collect_moments
+from sklearn_kl.models._coordinates.whitening import logit_curvature
 
 
 class Activation:

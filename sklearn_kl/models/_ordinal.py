@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 from scipy.special import expit, log_expit
 
+from sklearn_kl._data.products import class_major_product, transposed_product
 from sklearn_kl.models._base import ParametricModel, Prepared, positive_shares
-from sklearn_kl.models._first_layer import FirstLayerWhitening, whiten_first_layer
-from sklearn_kl.models._moments import collect_moments
-from sklearn_kl.models._products import class_major_product, transposed_product
+from sklearn_kl.models._coordinates.first_layer import FirstLayerWhitening, whiten_first_layer
+from sklearn_kl.models._coordinates.moments import collect_moments
 
 # A line search may try any step; exp of more than 88 is no float32.
 MAX_LOG = 80.0

@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_scalar
 
-from sklearn_kl._targets import BLOCK_NUMBERS, column_names, encode_targets
+from sklearn_kl._data.encode import column_names, encode_targets
+from sklearn_kl._data.targets import BLOCK_NUMBERS
 
 # Prior rows that differ from one by more than this were meant to be something else.
 _SUM_TOLERANCE = 1e-6

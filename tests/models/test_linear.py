@@ -6,8 +6,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from scipy.optimize import approx_fprime
 
-from sklearn_kl._blocks import Lanes, deal_lanes
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.lanes import Lanes, deal_lanes
 from sklearn_kl.models import LinearSoftmax
 from sklearn_kl.penalties import L2
 

@@ -12,9 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_kl import KLClassifier
-from sklearn_kl._blocks import Lanes, deal_lanes
-from sklearn_kl._objective import Objective
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.lanes import Lanes, deal_lanes
+from sklearn_kl._fit.objective import Objective
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.metrics import kl_divergence
 from sklearn_kl.models import LowRankSoftmax, MLPSoftmax

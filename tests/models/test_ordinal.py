@@ -8,9 +8,9 @@ from scipy.optimize import approx_fprime
 from scipy.special import expit, log_expit, log_softmax
 
 from sklearn_kl import KLClassifier
-from sklearn_kl._blocks import Lanes, deal_lanes
-from sklearn_kl._objective import Objective
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.lanes import Lanes, deal_lanes
+from sklearn_kl._fit.objective import Objective
 from sklearn_kl.datasets import load_housing, load_wine_ratings
 from sklearn_kl.models import OrdinalSoftmax
 from sklearn_kl.penalties import make_penalty

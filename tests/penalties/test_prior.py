@@ -16,7 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kl._targets import BLOCK_NUMBERS, encode_targets
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.targets import BLOCK_NUMBERS
 from sklearn_kl.penalties import KLToPrior
 
 CLASSES = ["a", "b", "c"]

@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from sklearn_kl import _simplex
+from sklearn_kl._data import simplex
 from sklearn_kl.metrics._pairs import check_pair, distributions
 from sklearn_kl.metrics._plot._base import (
     FLOOR_COLOR,
@@ -185,7 +185,7 @@ class DistributionDisplay:
         self.axes_ = self._panels(ax)
         self.figure_ = self.axes_[0].figure
         names, place = class_names(self.classes), np.arange(len(self.classes))
-        divergence = _simplex.kl_divergence(self.target, self.predicted)
+        divergence = simplex.kl_divergence(self.target, self.predicted)
         for panel, p, q, row, kl in zip(
             self.axes_, self.target, self.predicted, self.rows, divergence, strict=True
         ):

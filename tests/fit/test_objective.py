@@ -7,10 +7,10 @@ from numpy.testing import assert_allclose
 from scipy.optimize import approx_fprime
 from scipy.special import log_softmax
 
-import sklearn_kl._objective
-from sklearn_kl._blocks import Lanes, deal_lanes
-from sklearn_kl._objective import Objective
-from sklearn_kl._targets import encode_targets
+import sklearn_kl._fit.objective
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.lanes import Lanes, deal_lanes
+from sklearn_kl._fit.objective import Objective
 from sklearn_kl.models import LinearSoftmax, MLPSoftmax, OrdinalSoftmax
 from sklearn_kl.penalties import L2
 
@@ -135,7 +135,7 @@ def test_hessian_without_kept_probabilities_is_the_same(monkeypatch):
     objective = build(make_X(), make_y("counts"))
     theta, vector = random_theta(objective), random_theta(objective, 4)
     kept = objective.hessian(theta)(vector)
-    monkeypatch.setattr(sklearn_kl._objective, "KEPT_BYTES", 0)
+    monkeypatch.setattr(sklearn_kl._fit.objective, "KEPT_BYTES", 0)
     assert_allclose(objective.hessian(theta)(vector), kept, rtol=1e-13)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_kl._blocks import deal_lanes, lane_runner
-from sklearn_kl._certificate import certified_gap
-from sklearn_kl._objective import Objective
+from sklearn_kl._data.lanes import deal_lanes, lane_runner
+from sklearn_kl._fit.certificate import certified_gap
+from sklearn_kl._fit.objective import Objective
 from sklearn_kl.models import LinearSoftmax, ParametricModel
 from sklearn_kl.penalties import make_penalty
 from sklearn_kl.solvers import Result, make_solver

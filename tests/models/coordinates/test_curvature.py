@@ -5,11 +5,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 
-from sklearn_kl._blocks import deal_lanes, lane_runner
-from sklearn_kl._objective import Objective
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.lanes import deal_lanes, lane_runner
+from sklearn_kl._fit.objective import Objective
 from sklearn_kl.models import LinearSoftmax
-from sklearn_kl.models._metric import centre
+from sklearn_kl.models._coordinates.curvature import centre
 from sklearn_kl.penalties import L2, ElasticNet
 
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_kl import KLClassifier, KLClassifierCV, KLInference
-from sklearn_kl._blocks import deal_lanes
+from sklearn_kl._data.lanes import deal_lanes
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.models import (
     CallableModel,
@@ -278,7 +278,7 @@ def test_blocks_and_lanes_follow_from_the_model(monkeypatch):
         given.append((row_size, n_params))
         return deal_lanes(X, row_size, n_params)
 
-    monkeypatch.setattr("sklearn_kl._training.deal_lanes", record)
+    monkeypatch.setattr("sklearn_kl._fit.train.deal_lanes", record)
     monkeypatch.setattr("sklearn_kl._classifier.deal_lanes", record)
     clf = KLClassifier(MLPSoftmax((5,)), random_state=0, tol=0.1).fit(X, VOTES)
     clf.predict(X)

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kl._blocks import Lanes
-from sklearn_kl._targets import Targets
+from sklearn_kl._data.lanes import Lanes
+from sklearn_kl._data.targets import Targets
 from sklearn_kl.models import ParametricModel
 from sklearn_kl.penalties import Penalty
 

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg
 
 from sklearn_kl.models._base import positive_shares
-from sklearn_kl.models._metric import ROWS_PER_FEATURE, SoftmaxMetric
+from sklearn_kl.models._coordinates.curvature import ROWS_PER_FEATURE, SoftmaxMetric
 
 # Added to the diagonal of the correlation matrix, so that collinear columns have a factor: the
 # first that succeeds. Rounding in float32 calls for the larger ones.

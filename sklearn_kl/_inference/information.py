@@ -27,9 +27,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_kl._blocks import deal_lanes, lane_runner
-from sklearn_kl._simplex import log_softmax
-from sklearn_kl._targets import encode_targets, resolve_targets
+from sklearn_kl._data.encode import encode_targets, resolve_targets
+from sklearn_kl._data.lanes import deal_lanes, lane_runner
+from sklearn_kl._data.simplex import log_softmax
 from sklearn_kl.models import LinearSoftmax
 
 # The information matrix is dense: 3.2 GB at this size, and its inverse as much again.

@@ -9,7 +9,7 @@ import scipy.stats
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import DataConversionWarning
 
-from sklearn_kl._targets import encode_targets, resolve_targets
+from sklearn_kl._data.encode import encode_targets, resolve_targets
 
 VOTES = np.array([[3.0, 0.0, 1.0], [0.0, 0.0, 0.0], [2.0, 5.0, 0.0], [0.5, 0.25, 0.25]])
 SPARSE = [sp.csr_matrix, sp.csr_array, sp.csc_matrix, sp.csc_array, sp.coo_array]

@@ -8,10 +8,10 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_kl import KLClassifier
-from sklearn_kl._blocks import Lanes, deal_lanes
-from sklearn_kl._certificate import certified_gap
-from sklearn_kl._objective import Objective
-from sklearn_kl._targets import encode_targets
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.lanes import Lanes, deal_lanes
+from sklearn_kl._fit.certificate import certified_gap
+from sklearn_kl._fit.objective import Objective
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.models import LinearSoftmax
 from sklearn_kl.penalties import L2

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import scipy.sparse as sp
 
-from sklearn_kl.models._products import transposed_product
+from sklearn_kl._data.products import transposed_product
 
 # Up to this many features all rows enter the correlation matrix; it costs
 # n_features / (4 n_classes) passes of the objective. Above, a row sample does.

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info
 
-from sklearn_kl._blocks import deal_lanes, lane_runner
+from sklearn_kl._data.lanes import deal_lanes, lane_runner
 
 SHAPES = [(1, 1), (7, 3), (100_000, 3), (4_000, 500), (20_000, 50)]
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import entr, expit, logsumexp
 from scipy.stats import chi2, norm
 
-from sklearn_kl._information import (
+from sklearn_kl._inference.information import (
     add_penalty,
     blocks,
     centred_coef,

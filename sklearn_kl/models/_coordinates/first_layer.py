@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sklearn_kl.models._coordinates.whitening import Whitening, factorise_curvature
 from sklearn_kl.models._linear import LinearSoftmax
-from sklearn_kl.models._whitening import Whitening, factorise_curvature
 
 # Added to the diagonal of the correlation matrix. Directions in which the features hardly vary,
 # or not at all where rows are few, are then stretched by at most 10, and a model that is not

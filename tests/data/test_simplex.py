@@ -6,7 +6,13 @@ import scipy.special
 import scipy.stats
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_kl._simplex import cross_entropy, entropy, js_divergence, kl_divergence, log_softmax
+from sklearn_kl._data.simplex import (
+    cross_entropy,
+    entropy,
+    js_divergence,
+    kl_divergence,
+    log_softmax,
+)
 
 TINY = 5e-324  # the smallest positive number
 

@@ -14,7 +14,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
-import sklearn_kl._information as module
+import sklearn_kl._inference.information as module
 from sklearn_kl import KLClassifier, KLInference
 from sklearn_kl.datasets import load_housing, make_soft_classification
 
@@ -288,7 +288,7 @@ def test_blocks_and_batches_do_not_matter(diabetes, monkeypatch):
     y = np.digitize(target, [100, 180])
     clf = fit(X, y)
     whole = KLInference.from_estimator(clf, X, y, groups=groups)
-    monkeypatch.setattr("sklearn_kl._blocks.BLOCK_BYTES", 2**10)
+    monkeypatch.setattr("sklearn_kl._data.lanes.BLOCK_BYTES", 2**10)
     monkeypatch.setattr(module, "BATCH_SIZE", 2**10)
     parts = KLInference.from_estimator(clf, X, y, groups=groups)
     assert_allclose(parts.covariance, whole.covariance, rtol=1e-8, atol=1e-12)

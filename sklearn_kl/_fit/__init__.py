@@ -1,0 +1,1 @@
+"""How a fit runs: training, the objective, its certificate, and the report to the user."""

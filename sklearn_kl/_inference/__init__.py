@@ -1,0 +1,1 @@
+"""How certain the coefficients and probabilities of a fitted linear model are."""
