@@ -1,34 +1,33 @@
-"""KLInference: how sure the coefficients and probabilities of a fitted linear model are."""
+"""KLInference: standard errors, tests and intervals of a fitted linear model."""
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import entr, expit, logsumexp
 from scipy.stats import chi2, norm
+from sklearn.base import BaseEstimator
 
 from sklearn_kl._inference.information import (
-    add_penalty,
-    blocks,
-    centred_coef,
-    check_estimator,
+    Design,
     check_groups,
+    check_linear,
     check_separation,
     check_X,
     chosen_C,
-    contrast_coef,
-    design,
-    find_class,
-    insert_zeros,
     invert,
-    penalised_share,
     raise_singular,
     read_rows,
     row_products,
     sandwich,
     warn_if_far,
 )
+from sklearn_kl._typing import MatrixLike
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ class KLInference:
         "intercept", if there is one, and the names of the features, or x0, x1, ...
     coef : ndarray of shape (n_contrasts, n_terms)
         Coefficients less those of the reference class, the intercept first.
-    centre : ndarray of shape (n_features,)
-        What is subtracted from the features in `centred_covariance`.
+    design : Design
+        How features become columns: the classes' positions and the centre of the features.
     centred_covariance : ndarray of shape (n_params, n_params)
         Covariance of the coefficients of the centred features, by class, then by term.
     cross_entropy : float
@@ -107,9 +106,9 @@ class KLInference:
     -----
     The likelihood is that of independent draws of labels, as many as the mass: a row of vote counts
     counts every vote, a row of a distribution or a label counts once, and weights count
-    repetitions. A distribution that stands for many votes, weights that are no repetitions (such
-    as `class_weight`) and votes that depend on each other need `groups`; ``groups=range(n)`` takes
-    every row for itself.
+    repetitions. A distribution that stands for many votes, weights that are not repeat counts (such
+    as `class_weight`) and votes that depend on each other need `groups`; ``groups=range(n)`` makes
+    every row a group of its own.
 
     With a penalty (finite C) the information includes the penalty: the covariance is that of the
     normal approximation of the posterior under independent normal priors with variance C of all
@@ -147,7 +146,7 @@ class KLInference:
     contrast_classes: np.ndarray
     term_names: list[str]
     coef: np.ndarray = field(repr=False)
-    centre: np.ndarray = field(repr=False)
+    design: Design = field(repr=False)
     centred_covariance: np.ndarray = field(repr=False)
     cross_entropy: float
     class_mass: np.ndarray
@@ -157,8 +156,16 @@ class KLInference:
 
     @classmethod
     def from_estimator(
-        cls, clf, X, y, *, sample_weight=None, target_proba=None, groups=None, reference=None
-    ):
+        cls,
+        clf: BaseEstimator,
+        X: MatrixLike,
+        y: MatrixLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        target_proba: MatrixLike | None = None,
+        groups: ArrayLike | None = None,
+        reference: Any = None,
+    ) -> Self:
         """Compute the covariance of a fitted classifier's coefficients.
 
         Parameters
@@ -177,15 +184,15 @@ class KLInference:
         groups : array-like of shape (n_samples,), default=None
             Which rows may depend on each other, such as the annotator or the item of a row. The
             covariance is then the cluster-robust sandwich, with the factor G / (G - 1) for G
-            groups; a few dozen groups are the least it can be trusted with. None takes all draws
-            as independent and the model as true.
+            groups; it needs a few dozen groups to be trusted. None assumes independent draws and
+            a correct model.
         reference : object, default=None
             Class that the others are compared with; None takes the first of `classes_`.
 
         Returns
         -------
         KLInference
-            Everything there is to know about the coefficients.
+            Coefficients, their covariance and the likelihood.
 
         Raises
         ------
@@ -201,94 +208,91 @@ class KLInference:
         ConvergenceWarning
             If the coefficients are more than 0.1 standard errors from the optimum of these data:
             they are not the data of the fit, or its `tol` is too large. Because standard errors
-            shrink with the mass, a fit needs a `tol` of about ``5e-5 / mass``.
+            shrink as the mass grows, a fit needs a `tol` of about ``5e-5 / mass``.
         """
-        strength = check_estimator(clf)
+        check_linear(clf)
         rows = read_rows(clf, X, y, sample_weight, target_proba, reference)
         group_codes = None if groups is None else check_groups(groups, rows.targets.mass)
         information, score, cross_entropy = rows.sums()
-        add_penalty(information, score, rows, strength)
         covariance, undetermined = invert(information)
-        if strength == 0:
+        if rows.penalty is None:
             check_separation(rows, covariance)
         if covariance is None:
             raise_singular([rows.param_names()[i] for i in undetermined])
         distance = float(np.sqrt(max(score.ravel() @ covariance @ score.ravel(), 0)))
         warn_if_far(distance, rows.targets.mass.sum())
-        n_params = len(covariance) - penalised_share(covariance, rows, strength)
+        n_params = len(covariance) - rows.penalised_share(covariance)
         if group_codes is not None:
             covariance = sandwich(covariance, rows, group_codes)
+        design, targets = rows.design, rows.targets
         return cls(
             estimator=copy.copy(clf),
-            reference=rows.targets.classes.tolist()[rows.reference],
-            contrast_classes=rows.targets.classes[rows.contrasts],
+            reference=targets.classes.tolist()[design.reference],
+            contrast_classes=targets.classes[design.contrasts],
             term_names=rows.term_names,
-            coef=contrast_coef(clf, rows.reference),
-            centre=rows.centre,
+            coef=design.contrast_coef(clf),
+            design=design,
             centred_covariance=covariance,
             cross_entropy=cross_entropy,
-            class_mass=rows.targets.class_mass(),
+            class_mass=targets.class_mass(),
             effective_n_params=float(n_params),
             n_groups=None if group_codes is None else int(group_codes.max()) + 1,
             distance_to_optimum=distance,
         )
 
     @property
-    def n_params(self):
+    def centre(self) -> np.ndarray:
+        """What is subtracted from the features in `centred_covariance`: shape (n_features,)."""
+        return self.design.centre
+
+    @property
+    def n_params(self) -> int:
         """Number of coefficients, penalised or not."""
         return self.coef.size
 
     @property
-    def mass(self):
+    def mass(self) -> float:
         """Total mass of the targets: the number of labels or votes."""
         return float(self.class_mass.sum())
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         """Covariance of the coefficients, ordered by class, then by term."""
-        n_contrasts, n_terms = self.coef.shape
-        covariance = self.centred_covariance.copy()
-        if n_terms > len(self.centre):
-            # The intercept is that of the centred features less centre @ slopes, on either side.
-            for _ in range(2):
-                by_term = covariance.reshape(n_contrasts, n_terms, -1)
-                by_term[:, 0] -= np.einsum("t,jtp->jp", self.centre, by_term[:, 1:])
-                covariance = np.ascontiguousarray(covariance.T)
-        return covariance
+        return self.design.uncentred_covariance(self.centred_covariance)
 
     @property
-    def standard_error(self):
+    def standard_error(self) -> np.ndarray:
         """Standard errors, ndarray of shape (n_contrasts, n_terms)."""
         # A sandwich variance of zero can come out negative by rounding.
         return np.sqrt(np.diag(self.covariance).clip(min=0)).reshape(self.coef.shape)
 
     @property
-    def z(self):
+    def z(self) -> np.ndarray:
         """Coefficients in standard errors, ndarray of shape (n_contrasts, n_terms)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.coef / self.standard_error
 
     @property
-    def p_value(self):
+    def p_value(self) -> np.ndarray:
         """Two-sided p values of the Wald tests that a coefficient is 0, like `z` in shape."""
         return 2 * norm.sf(np.abs(self.z))
 
     @property
-    def log_likelihood(self):
+    def log_likelihood(self) -> float:
         """Log-likelihood of the labels or votes: minus the mass times the cross-entropy, nats."""
         return -self.mass * self.cross_entropy
 
     @property
-    def aic(self):
+    def aic(self) -> float:
         """Akaike's criterion: twice the number of parameters less twice the log-likelihood."""
         return 2 * self.effective_n_params - 2 * self.log_likelihood
 
     @property
-    def bic(self):
+    def bic(self) -> float:
         """Bayesian criterion; its number of observations is the mass, so every vote counts."""
         return np.log(self.mass) * self.effective_n_params - 2 * self.log_likelihood
 
-    def confidence_interval(self, confidence_level=0.95):
+    def confidence_interval(self, confidence_level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Wald intervals of the coefficients.
 
         Parameters
@@ -306,14 +310,14 @@ class KLInference:
         half = _quantile(confidence_level) * self.standard_error
         return self.coef - half, self.coef + half
 
-    def likelihood_ratio_test(self, smaller=None):
+    def likelihood_ratio_test(self, smaller: "KLInference | None" = None) -> LikelihoodRatioTest:
         """Test this model against one that is nested in it.
 
         Parameters
         ----------
         smaller : KLInference, default=None
             Inference for a classifier with a subset of the features, fitted on the same targets.
-            None stands for the intercepts alone, whose fit are the class shares.
+            None stands for the intercepts alone, whose probabilities are the class shares.
 
         Returns
         -------
@@ -327,7 +331,7 @@ class KLInference:
             nested in this one. Whether the features are a subset is not checked.
         """
         if smaller is None:
-            if len(self.centre) == len(self.term_names):
+            if not self.design.has_intercept:
                 raise ValueError(
                     "The model of the intercepts alone is not nested in a model that was fitted "
                     "with fit_intercept=False. Pass the inference of the smaller model."
@@ -351,7 +355,7 @@ class KLInference:
         statistic = max(statistic, 0.0)
         return LikelihoodRatioTest(float(statistic), df, float(chi2.sf(statistic, df)))
 
-    def summary(self, confidence_level=0.95):
+    def summary(self, confidence_level: float = 0.95) -> "DataFrame":
         """Table of the coefficients.
 
         Parameters
@@ -390,11 +394,13 @@ class KLInference:
         )
         return pd.DataFrame({name: value.ravel() for name, value in columns.items()}, index=index)
 
-    def predict_proba_interval(self, X, confidence_level=0.95):
+    def predict_proba_interval(
+        self, X: MatrixLike, confidence_level: float = 0.95
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Intervals of the probabilities, by the delta method.
 
         An interval is that of ``log(q_k / (1 - q_k))``, mapped back, so it lies between 0 and 1.
-        It is about the probability, not about the label of a row.
+        It covers the probability, not the label of a row.
 
         Parameters
         ----------
@@ -412,18 +418,13 @@ class KLInference:
         """
         quantile = _quantile(confidence_level)
         X = check_X(self.estimator, X)
-        n_contrasts, n_terms = self.coef.shape
-        has_intercept = n_terms > len(self.centre)
-        beta = centred_coef(self.coef, self.centre)
-        covariance = self.centred_covariance.reshape(n_contrasts, n_terms, n_contrasts, n_terms)
-        position = find_class(self.estimator.classes_, self.reference)
-        contrasts = np.delete(np.arange(n_contrasts + 1), position)
-        low, high = np.empty((2, X.shape[0], n_contrasts + 1))
-        for block in blocks(X, n_contrasts):
-            A = design(block.X, self.centre, has_intercept)
-            logit, error = _one_against_rest(A, beta, covariance, contrasts)
-            low[block.rows] = expit(logit - quantile * error)
-            high[block.rows] = expit(logit + quantile * error)
+        beta = self.design.centred_coef(self.coef)
+        covariance = self.centred_covariance.reshape(self.design.shape * 2)
+        low, high = np.empty((2, X.shape[0], len(beta) + 1))
+        for A, rows in self.design.column_blocks(X):
+            logit, error = _one_against_rest(A, beta, covariance, self.design)
+            low[rows] = expit(logit - quantile * error)
+            high[rows] = expit(logit + quantile * error)
         return low, high
 
 
@@ -454,7 +455,7 @@ def _check_likelihood(model):
         )
     if model.n_groups is not None:
         raise ValueError(
-            "The likelihood-ratio test takes all votes as independent, but one model has groups. "
+            "The likelihood-ratio test assumes independent votes, but one model has groups. "
             "Use its z and p values, or make both inferences without groups."
         )
 
@@ -465,16 +466,16 @@ def _quantile(confidence_level):
     return norm.isf((1 - confidence_level) / 2)
 
 
-def _one_against_rest(A, beta, covariance, contrasts):
+def _one_against_rest(A, beta, covariance, design):
     """Logits ``log(q_k / (1 - q_k))`` and their standard errors: both (n_rows, n_classes).
 
     The derivative with respect to eta_j is 1 for j = k, and -q_j / (1 - q_k) otherwise.
     """
-    logits = insert_zeros(A @ beta.T, contrasts)
+    logits = design.logits(A, beta)
     n_rows, n_classes = logits.shape
     between = np.zeros((n_classes, n_classes, n_rows))
-    for j, class_j in enumerate(contrasts):
-        for k, class_k in enumerate(contrasts[: j + 1]):
+    for j, class_j in enumerate(design.contrasts):
+        for k, class_k in enumerate(design.contrasts[: j + 1]):
             product = row_products(A, covariance[j, :, k])
             between[class_j, class_k] = between[class_k, class_j] = product
     logit, error = np.empty((2, n_rows, n_classes))
@@ -483,6 +484,6 @@ def _one_against_rest(A, beta, covariance, contrasts):
         rest = logsumexp(others, axis=1)
         slope = np.insert(-np.exp(others - rest[:, None]), k, 1.0, axis=1)
         logit[:, k] = logits[:, k] - rest
-        # As above: a variance of zero, up to rounding.
+        # A variance of zero can come out negative by rounding.
         error[:, k] = np.sqrt(np.einsum("ij,jki,ik->i", slope, between, slope).clip(min=0))
     return logit, error

@@ -1,4 +1,4 @@
-"""The information of the rows of a fit: what KLInference inverts, and whether it may.
+"""The information matrix of a fit, the design it is summed over, and whether it can be inverted.
 
 With d columns a_i = (1, x_i) of the design, contrasts eta_ik = a_i' beta_k of every class k with
 the reference class, strengths t_ik, masses m_i = sum_k t_ik, M = sum_i m_i and q_i = softmax:
@@ -16,8 +16,9 @@ features, such as years, well conditioned; the covariance is moved back at the e
 """
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import scipy.linalg
@@ -30,93 +31,193 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_kl._data.encode import encode_targets, resolve_targets
 from sklearn_kl._data.lanes import deal_lanes, lane_runner
 from sklearn_kl._data.simplex import log_softmax
+from sklearn_kl._data.targets import Targets
 from sklearn_kl.models import LinearSoftmax
 
 # The information matrix is dense: 3.2 GB at this size, and its inverse as much again.
 MAX_PARAMS = 20_000
-# Below this reciprocal condition number of the scaled information, no digit of the result is sure.
+# Below this reciprocal condition number of the scaled information, no digit of the result is right.
 SMALLEST_RCOND = 1e-13
-# A logit known to no better than this, on a row of the data, calls for a test of separation.
-UNSURE_LOGIT = 5.0
+# A logit with a larger standard error than this, on a row of the data, may mean separation.
+LARGE_LOGIT_ERROR = 5.0
 # Above this size that test takes minutes (7 s at a quarter), and the standard error alone decides.
 MAX_CONSTRAINT_NUMBERS = 2 * 10**7
 # Further from the optimum than this many standard errors, a fit has not converged for inference.
 FAR_FROM_OPTIMUM = 0.1
-# Numbers that the scores of a batch of groups may hold at once.
+# Numbers that the scores of a batch of groups, or sparse rows made dense, may hold at once.
 BATCH_SIZE = 2**22
 
 
 @dataclass(frozen=True, eq=False)
+class Design:
+    """What the parameters stand for: the columns they multiply, the classes they compare.
+
+    Parameters
+    ----------
+    reference : int
+        Position of the reference class.
+    contrasts : ndarray of shape (n_contrasts,)
+        Positions of the other classes.
+    centre : ndarray of shape (n_features,)
+        Subtracted from the features; zeros without an intercept, or if the rows of the fit are
+        sparse.
+    has_intercept : bool
+        Whether the first column is an intercept.
+    """
+
+    reference: int
+    contrasts: np.ndarray
+    centre: np.ndarray
+    has_intercept: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of contrasts and of terms: the shape of the parameters."""
+        return len(self.contrasts), len(self.centre) + self.has_intercept
+
+    @property
+    def slopes(self) -> range:
+        """Positions of all terms but the intercept."""
+        return range(int(self.has_intercept), self.shape[1])
+
+    def columns(self, X: Any) -> Any:
+        """Design matrix, float64: a one for the intercept, and the centred features."""
+        if sp.issparse(X) and not self.centre.any():
+            A = sp.csr_array(X, dtype=np.float64)
+            ones = np.ones((X.shape[0], 1))
+            return sp.hstack([ones, A], format="csr") if self.has_intercept else A
+        A = np.ones((X.shape[0], self.shape[1]))
+        X = X.toarray() if sp.issparse(X) else X
+        np.subtract(X, self.centre, out=A[:, self.slopes.start :])
+        return A
+
+    def column_blocks(self, X: Any) -> Iterator[tuple[Any, slice]]:
+        """Yield the design matrix block by block, and the rows; BLAS has one thread meanwhile.
+
+        The products of a block are small: on two busy cores two threads waited for each other and
+        took 100 times as long as one.
+        """
+        if sp.issparse(X) and self.centre.any():
+            # Dense once the centre is subtracted, so only a few rows at a time.
+            n_rows = max(1, BATCH_SIZE // self.shape[1])
+            for start in range(0, X.shape[0], n_rows):
+                rows = slice(start, min(start + n_rows, X.shape[0]))
+                yield self.columns(X[rows]), rows
+            return
+        with lane_runner(deal_lanes(X, len(self.contrasts)), n_jobs=1) as lanes:
+            for block in lanes.blocks:
+                yield self.columns(block.X), block.rows
+
+    def logits(self, A: Any, beta: np.ndarray) -> np.ndarray:
+        """Logits of all classes, zero for the reference: shape (n_rows, n_classes)."""
+        logits = np.zeros((A.shape[0], len(self.contrasts) + 1))
+        logits[:, self.contrasts] = A @ beta.T
+        return logits
+
+    def contrast_coef(self, clf: Any) -> np.ndarray:
+        """Coefficients of a classifier less those of the reference class: shape `shape`."""
+        coef = clf.coef_.toarray() if sp.issparse(clf.coef_) else clf.coef_
+        coef = np.asarray(coef, dtype=np.float64)
+        if self.has_intercept:
+            coef = np.column_stack([clf.intercept_, coef]).astype(np.float64)
+        if len(coef) == 1:
+            coef = np.vstack([np.zeros_like(coef), coef])
+        return np.delete(coef - coef[self.reference], self.reference, axis=0)
+
+    def centred_coef(self, coef: np.ndarray) -> np.ndarray:
+        """Coefficients of the centred features: only the intercept changes."""
+        beta = coef.copy()
+        if self.has_intercept:
+            beta[:, 0] += coef[:, 1:] @ self.centre
+        return beta
+
+    def uncentred_covariance(self, covariance: np.ndarray) -> np.ndarray:
+        """Covariance of the coefficients, from that of the centred features' coefficients."""
+        covariance = covariance.copy()
+        if self.has_intercept:
+            # The intercept is that of the centred features less centre @ slopes, on either side.
+            for _ in range(2):
+                by_term = covariance.reshape(*self.shape, -1)
+                by_term[:, 0] -= np.einsum("t,jtp->jp", self.centre, by_term[:, 1:])
+                covariance = np.ascontiguousarray(covariance.T)
+        return covariance
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of a fit, as a design matrix by blocks, and the contrasts they are explained by.
+    """The rows of a fit, and what it made of them.
 
     Parameters
     ----------
     X : ndarray or CSR array of shape (n_samples, n_features)
     targets : Targets
-    reference : int
-        Position of the reference class.
-    centre : ndarray of shape (n_features,)
-        Subtracted from the features; zeros for sparse X or without an intercept.
+    design : Design
     beta : ndarray of shape (n_contrasts, n_terms)
         Coefficients of the centred features.
+    penalty : ndarray of shape (n_contrasts, n_contrasts), or None
+        Curvature of the penalty with respect to the coefficients of any one feature.
     term_names : list of str
     """
 
     X: Any
-    targets: Any
-    reference: int
-    centre: np.ndarray
+    targets: Targets
+    design: Design
     beta: np.ndarray
-    term_names: list
+    penalty: np.ndarray | None
+    term_names: list[str]
 
-    @property
-    def contrasts(self):
-        """Positions of the classes other than the reference."""
-        return np.delete(np.arange(self.targets.n_classes), self.reference)
-
-    @property
-    def has_intercept(self):
-        return len(self.term_names) > len(self.centre)
-
-    def param_names(self):
+    def param_names(self) -> list[str]:
         """Names of the parameters, in their order, for messages."""
-        classes = self.targets.classes[self.contrasts]
+        classes = self.targets.classes[self.design.contrasts]
         return [f"{label}: {term}" for label in classes for term in self.term_names]
 
-    def blocks(self):
+    def column_blocks(self) -> Iterator[tuple[Any, slice]]:
         """Yield the design matrix of every block, and its rows."""
-        for block in blocks(self.X, len(self.beta)):
-            yield self.design(block.X), block.rows
+        yield from self.design.column_blocks(self.X)
 
-    def design(self, X):
-        return design(X, self.centre, self.has_intercept)
+    def log_proba(self, A: Any) -> np.ndarray:
+        """Log-probabilities of the rows of a design matrix: shape (n_rows, n_classes)."""
+        return log_softmax(self.design.logits(A, self.beta))
 
-    def log_proba(self, A):
-        """Log-probabilities of the rows of a design: shape (n_rows, n_classes)."""
-        return log_softmax(insert_zeros(A @ self.beta.T, self.contrasts))
-
-    def residuals(self, A, rows):
+    def residuals(self, A: Any, rows: Any) -> np.ndarray:
         """Strengths less expected strengths of the contrasts: shape (n_contrasts, n_rows)."""
         expected = np.exp(self.log_proba(A)).T * self.targets.mass[rows]
-        return (self.targets.block(rows) - expected)[self.contrasts]
+        return (self.targets.block(rows) - expected)[self.design.contrasts]
 
-    def sums(self):
-        """Information, shape 2 * (n_contrasts, n_terms); score; and mean cross-entropy."""
-        information = np.zeros(self.beta.shape * 2)
-        score = np.zeros(self.beta.shape)
+    def sums(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Information, shape 2 * (n_contrasts, n_terms), and score, with the penalty; mean loss."""
+        information = np.zeros(self.design.shape * 2)
+        score = np.zeros(self.design.shape)
         loss = 0.0
-        for A, rows in self.blocks():
+        contrasts = self.design.contrasts
+        for A, rows in self.column_blocks():
             log_q = self.log_proba(A)
             q, mass = np.exp(log_q), self.targets.mass[rows]
             strength = self.targets.block(rows)
             loss -= np.vdot(strength.T, log_q)
-            score += ((strength - q.T * mass)[self.contrasts]) @ A
-            _add_information(A, q, mass, self.contrasts, out=information)
+            score += ((strength - q.T * mass)[contrasts]) @ A
+            _add_information(A, q, mass, contrasts, out=information)
         for j in range(len(score)):
             for k in range(j):
                 information[k, :, j] = information[j, :, k].T
+        self._add_penalty(information, score)
         return information, score, float(loss / self.targets.mass.sum())
+
+    def _add_penalty(self, information, score):
+        """Add the penalty's curvature to the information, and its slope to the score, in place."""
+        if self.penalty is None:
+            return
+        slopes = self.design.slopes
+        score[:, slopes] -= self.penalty @ self.beta[:, slopes]
+        for term in slopes:
+            information[:, term, :, term] += self.penalty
+
+    def penalised_share(self, covariance: np.ndarray) -> float:
+        """Trace of ``information^-1 penalty``: the parameters that the penalty takes away."""
+        if self.penalty is None:
+            return 0.0
+        by_term = covariance.reshape(self.design.shape * 2)
+        return sum(np.vdot(self.penalty, by_term[:, i, :, i]) for i in self.design.slopes)
 
 
 def _add_information(A, q, mass, contrasts, *, out):
@@ -135,57 +236,90 @@ def _add_information(A, q, mass, contrasts, *, out):
                 out[j, :, k] += A.T @ (A * weight[:, None])
 
 
-def check_estimator(clf):
-    """Return the strength 1 / C of the penalty in the total, or raise."""
+def check_linear(clf: Any) -> None:
+    """Raise unless this is a fitted linear classifier, with an L2 penalty or none."""
     check_is_fitted(clf)
-    C = chosen_C(clf)
-    plain = isinstance(getattr(clf, "model_", None), LinearSoftmax)
-    if C is None or not plain or (clf.l1_ratio != 0 and np.isfinite(C)) or clf.prior is not None:
+    linear = hasattr(clf, "C") or hasattr(clf, "C_")
+    linear = linear and isinstance(getattr(clf, "model_", None), LinearSoftmax)
+    if not linear or (clf.l1_ratio != 0 and np.isfinite(chosen_C(clf))) or clf.prior is not None:
         raise TypeError(
             "KLInference needs a fitted KLClassifier with the linear model, no prior and an L2 "
-            f"penalty or none, got {clf!r}. Of a pipeline, pass the last step and the transformed "
+            f"penalty or none, got {clf!r}. For a pipeline, pass its last step and the transformed "
             "features."
         )
-    return 1.0 / C
 
 
-def chosen_C(clf):
+def chosen_C(clf: Any) -> float:
     """C of the fit; KLClassifierCV stores the one it chose as C_."""
-    return getattr(clf, "C_", getattr(clf, "C", None))
+    return clf.C_ if hasattr(clf, "C_") else clf.C
 
 
-def read_rows(clf, X, y, sample_weight, target_proba, reference):
+def read_rows(
+    clf: Any, X: Any, y: Any, sample_weight: Any, target_proba: Any, reference: Any
+) -> Rows:
     """Validate the data of the fit."""
     X = check_X(clf, X)
-    classes = clf.classes_
-    position = 0 if reference is None else find_class(classes, reference)
-    weights = {"sample_weight": sample_weight, "class_weight": clf.class_weight}
-    if target_proba is None:
-        targets = encode_targets(y, classes=classes, **weights)
-    else:
-        targets = resolve_targets(y, target_proba, **weights)
-        if not np.array_equal(targets.classes, classes):
-            raise ValueError(
-                f"target_proba has the classes {targets.classes[:10].tolist()}, but clf was fitted "
-                f"on {classes[:10].tolist()}. Pass the data of the fit."
-            )
+    position = 0 if reference is None else _find_class(clf.classes_, reference)
+    targets = _read_targets(clf, y, sample_weight, target_proba)
     check_consistent_length(X, targets.mass)
-    empty = classes[targets.class_mass() == 0]
+    empty = targets.classes[targets.class_mass() == 0]
     if len(empty):
         raise ValueError(
             f"The classes {empty[:10].tolist()} have no mass in y: their coefficients have no "
             "finite optimum. Fit without these classes."
         )
-    coef = contrast_coef(clf, position)
-    _check_size(coef.size)
+    present = targets.mass > 0
+    if not present.all():
+        # What stands in a row that counts for nothing, such as 1e300, is not looked at.
+        X = X[np.where(present, np.arange(len(present)), np.argmax(present))]
+    has_intercept = bool(clf.model_.fit_intercept)
+    centred = has_intercept and not sp.issparse(X)
+    design = Design(
+        reference=position,
+        contrasts=np.delete(np.arange(targets.n_classes), position),
+        centre=X.mean(axis=0, dtype=np.float64) if centred else np.zeros(X.shape[1]),
+        has_intercept=has_intercept,
+    )
+    _check_size(design.shape[0] * design.shape[1])
     names = getattr(clf, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
-    centred = clf.model_.fit_intercept and not sp.issparse(X)
-    centre = X.mean(axis=0, dtype=np.float64) if centred else np.zeros(X.shape[1])
-    terms = ["intercept"] * bool(clf.model_.fit_intercept) + [str(name) for name in names]
-    return Rows(X, targets, position, centre, centred_coef(coef, centre), terms)
+    return Rows(
+        X,
+        targets,
+        design,
+        beta=design.centred_coef(design.contrast_coef(clf)),
+        penalty=_penalty_curvature(chosen_C(clf), targets.n_classes),
+        term_names=["intercept"] * has_intercept + [str(name) for name in names],
+    )
 
 
-def check_X(clf, X):
+def _read_targets(clf, y, sample_weight, target_proba):
+    """Return the Targets, in the order of the classifier's classes."""
+    classes = clf.classes_
+    weights = {"sample_weight": sample_weight, "class_weight": clf.class_weight}
+    if target_proba is None:
+        return encode_targets(y, classes=classes, **weights)
+    targets = resolve_targets(y, target_proba, **weights)
+    if not np.array_equal(targets.classes, classes):
+        raise ValueError(
+            f"target_proba has the classes {targets.classes[:10].tolist()}, but clf was fitted "
+            f"on {classes[:10].tolist()}. Pass the data of the fit."
+        )
+    return targets
+
+
+def _penalty_curvature(C, n_classes):
+    """Curvature of the penalty with respect to one feature's contrasts, or None without one.
+
+    With more than two classes the penalty is on the coefficients of all of them. Given the
+    contrasts it is least where the coefficients sum to zero, and this is its value there.
+    """
+    if np.isinf(C):
+        return None
+    return 1.0 / C * (np.eye(1) if n_classes == 2 else np.eye(n_classes - 1) - 1 / n_classes)
+
+
+def check_X(clf: Any, X: Any) -> Any:
+    """Return features as the classifier takes them: an array, or CSR."""
     X = validate_data(
         clf, X, reset=False, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32]
     )
@@ -201,7 +335,7 @@ def _check_size(n_params):
         )
 
 
-def find_class(classes, reference):
+def _find_class(classes, reference):
     found = [i for i, label in enumerate(classes.tolist()) if label == reference]
     if not found:
         raise ValueError(
@@ -210,7 +344,7 @@ def find_class(classes, reference):
     return found[0]
 
 
-def check_groups(groups, mass):
+def check_groups(groups: Any, mass: np.ndarray) -> np.ndarray:
     """Return the code of every row's group; -1 for a row without mass."""
     groups = np.asarray(groups)
     if groups.ndim != 1:
@@ -232,85 +366,7 @@ def check_groups(groups, mass):
     return codes
 
 
-def contrast_coef(clf, reference):
-    """Coefficients less those of the reference class: shape (n_contrasts, n_terms)."""
-    coef = clf.coef_.toarray() if sp.issparse(clf.coef_) else clf.coef_
-    coef = np.asarray(coef, dtype=np.float64)
-    if clf.model_.fit_intercept:
-        coef = np.column_stack([clf.intercept_, coef]).astype(np.float64)
-    if len(coef) == 1:
-        coef = np.vstack([np.zeros_like(coef), coef])
-    return np.delete(coef - coef[reference], reference, axis=0)
-
-
-def centred_coef(coef, centre):
-    """Coefficients of features less the centre: only the intercept changes."""
-    beta = coef.copy()
-    if coef.shape[1] > len(centre):
-        beta[:, 0] += coef[:, 1:] @ centre
-    return beta
-
-
-def blocks(X, n_logits):
-    """Yield the row blocks; BLAS has one thread meanwhile.
-
-    The products of a block are small: on two busy cores two threads waited for each other and
-    took 100 times as long as one.
-    """
-    with lane_runner(deal_lanes(X, n_logits), n_jobs=1) as lanes:
-        yield from lanes.blocks
-
-
-def design(X, centre, has_intercept):
-    """Columns of the parameters, float64: a one for the intercept, and the centred features."""
-    if sp.issparse(X):
-        A = sp.csr_array(X, dtype=np.float64)
-        ones = [np.ones((X.shape[0], 1))] * has_intercept
-        return sp.hstack([*ones, A], format="csr") if has_intercept else A
-    A = np.ones((len(X), len(centre) + has_intercept))
-    np.subtract(X, centre, out=A[:, int(has_intercept) :])
-    return A
-
-
-def insert_zeros(eta, contrasts):
-    """Logits of all classes, that of the reference being zero."""
-    logits = np.zeros((len(eta), len(contrasts) + 1))
-    logits[:, contrasts] = eta
-    return logits
-
-
-def _penalty_shape(rows):
-    """Curvature of the penalty with respect to the contrasts' slopes, by class, for C = 1.
-
-    With more than two classes the penalty is on the coefficients of all of them. Given the
-    contrasts it is least where the coefficients sum to zero, and this is its value there.
-    """
-    n_classes = rows.targets.n_classes
-    return np.eye(1) if n_classes == 2 else np.eye(n_classes - 1) - 1 / n_classes
-
-
-def add_penalty(information, score, rows, strength):
-    """Add the penalty's curvature to the information, and its slope to the score, in place."""
-    if strength == 0:
-        return
-    shape = strength * _penalty_shape(rows)
-    slopes = slice(int(rows.has_intercept), None)
-    score[:, slopes] -= shape @ rows.beta[:, slopes]
-    for term in range(len(rows.term_names))[slopes]:
-        information[:, term, :, term] += shape
-
-
-def penalised_share(covariance, rows, strength):
-    """Trace of ``information^-1 penalty``: the parameters that the penalty takes away."""
-    if strength == 0:
-        return 0
-    blocks = covariance.reshape(rows.beta.shape * 2)
-    slopes = range(len(rows.term_names))[int(rows.has_intercept) :]
-    shape = strength * _penalty_shape(rows)
-    return sum(np.vdot(shape, blocks[:, term, :, term]) for term in slopes)
-
-
-def invert(information):
+def invert(information: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
     """Invert the information.
 
     Returns
@@ -342,7 +398,8 @@ def invert(information):
     return inverse, np.array([], dtype=int)
 
 
-def raise_singular(undetermined):
+def raise_singular(undetermined: list[str]) -> NoReturn:
+    """Say which coefficients the data do not determine."""
     shown = "; ".join(undetermined[:10]) + ("; ..." if len(undetermined) > 10 else "")
     raise ValueError(
         f"The information matrix is singular: the data do not determine {len(undetermined)} of "
@@ -351,7 +408,7 @@ def raise_singular(undetermined):
     )
 
 
-def check_separation(rows, covariance):
+def check_separation(rows: Rows, covariance: np.ndarray | None) -> None:
     """Raise if some logit has no finite estimate, so that its standard error means nothing.
 
     With separated classes the cross-entropy falls for ever along some direction. A solver stops
@@ -359,7 +416,7 @@ def check_separation(rows, covariance):
     None).
     """
     error = np.inf if covariance is None else _largest_logit_error(rows, covariance)
-    if error <= UNSURE_LOGIT:
+    if error <= LARGE_LOGIT_ERROR:
         return
     separated = _is_separated(rows)
     if separated or (separated is None and covariance is not None):
@@ -373,11 +430,11 @@ def check_separation(rows, covariance):
 
 def _largest_logit_error(rows, covariance):
     """Largest standard error of a contrast's logit over the rows."""
-    blocks = covariance.reshape(rows.beta.shape * 2)
+    by_term = covariance.reshape(rows.design.shape * 2)
     largest = 0.0
-    for A, _ in rows.blocks():
+    for A, _ in rows.column_blocks():
         for j in range(len(rows.beta)):
-            largest = max(largest, row_products(A, blocks[j, :, j]).max())
+            largest = max(largest, row_products(A, by_term[j, :, j]).max())
     return np.sqrt(largest)
 
 
@@ -388,10 +445,10 @@ def _is_separated(rows):
     none. None means that the linear program would be too large.
     """
     identity = np.zeros((rows.targets.n_classes, len(rows.beta)))
-    identity[rows.contrasts] = np.eye(len(rows.beta))
+    identity[rows.design.contrasts] = np.eye(len(rows.beta))
     unit = _unit_scale(rows)
     parts, size = [], 0
-    for A, block in rows.blocks():
+    for A, block in rows.column_blocks():
         strength = rows.targets.block(block)
         A = sp.csr_array(A) @ sp.diags_array(unit)
         for k in range(len(identity)):
@@ -412,21 +469,22 @@ def _is_separated(rows):
 def _unit_scale(rows):
     """Factor of every column of the design that makes its largest entry one."""
     largest = np.full(len(rows.term_names), np.finfo(np.float64).tiny)
-    for A, _ in rows.blocks():
+    for A, _ in rows.column_blocks():
         top = abs(A).max(axis=0)
         np.maximum(largest, top.toarray().ravel() if sp.issparse(A) else top, out=largest)
     return 1 / largest
 
 
-def row_products(A, matrix):
-    """``a_i' matrix a_i`` of every row of a design."""
+def row_products(A: Any, matrix: np.ndarray) -> np.ndarray:
+    """``a_i' matrix a_i`` of every row of a design matrix."""
     product = A @ matrix
     if sp.issparse(A):
         return np.asarray(A.multiply(product).sum(axis=1)).ravel()
     return np.einsum("ij,ij->i", A, product)
 
 
-def warn_if_far(distance, mass):
+def warn_if_far(distance: float, mass: float) -> None:
+    """Warn the caller of the caller of a fit that is not at the optimum of the data."""
     if distance <= FAR_FROM_OPTIMUM:
         return
     warnings.warn(
@@ -438,7 +496,7 @@ def warn_if_far(distance, mass):
     )
 
 
-def sandwich(covariance, rows, codes):
+def sandwich(covariance: np.ndarray, rows: Rows, codes: np.ndarray) -> np.ndarray:
     """Cluster-robust covariance ``G / (G - 1) V S V``, S the sum of the groups' squared scores."""
     n_groups = codes.max() + 1
     order = np.argsort(codes, kind="stable")
@@ -448,12 +506,12 @@ def sandwich(covariance, rows, codes):
     for start in range(0, n_groups, step):
         stop = min(start + step, n_groups)
         members = order[bounds[start] : bounds[stop]]
-        A = rows.design(rows.X[members])
+        A = rows.design.columns(rows.X[members])
         place = (codes[members] - start, np.arange(len(members)))
-        scores = []
+        parts = []
         for residual in rows.residuals(A, members):
             total = sp.csr_array((residual, place), shape=(stop - start, len(members))) @ A
-            scores.append(total.toarray() if sp.issparse(total) else total)
-        scores = np.hstack(scores)
+            parts.append(total.toarray() if sp.issparse(total) else total)
+        scores = np.hstack(parts)
         squares += scores.T @ scores
     return n_groups / (n_groups - 1) * covariance @ squares @ covariance
