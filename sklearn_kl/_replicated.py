@@ -6,6 +6,7 @@ from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from sklearn_kl._data.classes import spread_columns
 from sklearn_kl._data.encode import encode_targets, resolve_targets
 from sklearn_kl._data.rows import take_rows
 
@@ -210,13 +211,7 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _for_all_classes(self, columns, absent):
         """Return the classifier's columns in the places of `classes_`."""
-        known = self.classifier_.classes_
-        if len(known) == len(self.classes_) and (known == self.classes_).all():
-            return columns
-        place = encode_targets(known, classes=self.classes_).codes
-        full = np.full((len(columns), len(self.classes_)), absent, dtype=columns.dtype)
-        full[:, place] = columns
-        return full
+        return spread_columns(columns, self.classifier_.classes_, self.classes_, absent)
 
 
 def _entries(targets):

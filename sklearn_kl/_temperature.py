@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_array, check_consistent_length, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from sklearn_kl._data.classes import spread_columns
 from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.rows import take_rows
 from sklearn_kl._data.simplex import log_softmax
@@ -223,8 +224,8 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         for train, test in self._folds(X, targets):
             part = (take_rows(data, train) for data in (X, y, sample_weight))
             model = _fit(self.estimator, *part)
-            columns = [self.classes_.tolist().index(label) for label in model.classes_.tolist()]
-            log_proba[np.ix_(test, columns)] = _log_proba(model, take_rows(X, test))
+            predicted = _log_proba(model, take_rows(X, test))
+            log_proba[test] = spread_columns(predicted, model.classes_, self.classes_, -np.inf)
             seen[test] = True
         # A row that no fold holds out, as with ShuffleSplit, says nothing about the temperature.
         log_proba[~seen] = np.nan

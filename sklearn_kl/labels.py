@@ -7,6 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_consistent_length
 
+from sklearn_kl._data.classes import find_columns, unknown_labels
+from sklearn_kl._data.distributions import check_distributions
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._replicated import ReplicatedRows
 
@@ -19,9 +21,6 @@ __all__ = [
     "smooth_labels",
     "votes_to_targets",
 ]
-
-# Prior shares that differ from one by more than this were meant to be something else.
-_SUM_TOLERANCE = 1e-6
 
 
 class VoteTargets(NamedTuple):
@@ -393,14 +392,14 @@ def _row_numbers(samples, sample_order):
     if sample_order is None:
         return present, inverse
     order = _distinct(sample_order, "sample_order")
-    place = {sample: row for row, sample in enumerate(order.tolist())}
-    unknown = [sample for sample in present.tolist() if sample not in place]
+    rows = find_columns(present, order)
+    unknown = unknown_labels(present, order)
     if unknown:
         raise ValueError(
             f"{len(unknown)} samples with votes are not in sample_order: {unknown[:10]}. Add them, "
             "or keep only the votes on samples that are in it."
         )
-    return order, np.array([place[sample] for sample in present.tolist()])[inverse]
+    return order, rows[inverse]
 
 
 def _vote_weights(weights, annotators, n_votes):
@@ -462,12 +461,7 @@ def _check_prior(prior, n_classes):
             f"prior has shape {prior.shape}, but there are {n_classes} classes: give one "
             "probability per class."
         )
-    if not (prior.min() >= 0 and abs(prior.sum() - 1) <= _SUM_TOLERANCE):
-        raise ValueError(
-            f"prior must hold probabilities that sum to 1, got {prior.tolist()} with the sum "
-            f"{prior.sum():g}."
-        )
-    return prior
+    return check_distributions(prior, "prior")
 
 
 def _flat(values):

@@ -165,8 +165,8 @@ def test_smoothing_by_nothing_is_one_hot():
         ({"epsilon": 1.5}, "epsilon must be a number from 0 to 1, got 1.5"),
         ({"epsilon": float("nan")}, "epsilon must be"),
         ({"prior": [1.0]}, "prior has shape"),
-        ({"prior": [0.5, 0.6]}, "prior must hold probabilities that sum to 1"),
-        ({"prior": [1.5, -0.5]}, "prior must hold probabilities"),
+        ({"prior": [0.5, 0.6]}, "probabilities of prior must sum to one .* they sum to 1.1"),
+        ({"prior": [1.5, -0.5]}, "prior contains the negative value -0.5"),
     ],
 )
 def test_errors_of_smoothing(arguments, message):

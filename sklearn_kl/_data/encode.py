@@ -9,6 +9,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
+from sklearn_kl._data.classes import find_columns, unknown_labels
 from sklearn_kl._data.targets import Targets
 from sklearn_kl._sklearn import _check_sample_weight
 
@@ -101,7 +102,7 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
     columns = column_names(target_proba)
     classes = labels.classes if columns is None else np.sort(columns)
     if columns is not None:
-        unknown = sorted(set(labels.classes.tolist()) - set(columns.tolist()))
+        unknown = unknown_labels(labels.classes, columns)
         if unknown:
             raise ValueError(
                 f"y contains labels that are not columns of target_proba: {unknown[:10]} are not "
@@ -205,16 +206,13 @@ def _encode_labels(y, classes, name):
     present, codes = _unique_inverse(y)
     if classes is None:
         return present, codes
-    order = np.argsort(classes, kind="stable")
-    place = np.searchsorted(classes, present, sorter=order).clip(max=len(classes) - 1)
-    position = order[place]
-    unknown = present[classes[position] != present]
-    if len(unknown):
+    columns = find_columns(present, classes)
+    if (columns < 0).any():
         raise ValueError(
             f"{name} contains labels that are not among the classes {classes[:10].tolist()}: "
-            f"{unknown[:10].tolist()}."
+            f"{present[columns < 0][:10].tolist()}."
         )
-    return classes, position[codes]
+    return classes, columns[codes]
 
 
 def _unique_inverse(y):
@@ -245,14 +243,13 @@ def _match_columns(y, columns, classes, name):
                 "names are classes."
             )
         return y, classes
-    if set(columns.tolist()) != set(classes.tolist()):
+    order = find_columns(classes, columns)
+    if len(columns) != len(classes) or (order < 0).any():
         raise ValueError(
             f"The columns of {name} are {columns[:10].tolist()}, but the classes are "
             f"{classes[:10].tolist()}. Rename the columns, or add missing ones as zeros."
         )
-    place = {column: index for index, column in enumerate(columns.tolist())}
-    order = [place[label] for label in classes.tolist()]
-    return (y if order == list(range(n_columns)) else y[:, order]), classes
+    return (y if (order == np.arange(n_columns)).all() else y[:, order]), classes
 
 
 def _row_sums(matrix):
@@ -321,8 +318,7 @@ def _apply_class_weight(targets, class_weight, name):
 
 def _class_weight_vector(class_weight, classes):
     """Return the weights of a dict in the order of the classes, one where it is silent."""
-    known = set(classes.tolist())
-    unknown = [label for label in class_weight if label not in known]
+    unknown = unknown_labels(list(class_weight), classes)
     if unknown:
         raise ValueError(
             f"The classes {unknown} of class_weight are not among the classes "

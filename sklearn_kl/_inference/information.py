@@ -28,6 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_kl._data.classes import find_columns
 from sklearn_kl._data.encode import encode_targets, resolve_targets
 from sklearn_kl._data.lanes import deal_lanes, lane_runner
 from sklearn_kl._data.simplex import log_softmax
@@ -336,12 +337,12 @@ def _check_size(n_params):
 
 
 def _find_class(classes, reference):
-    found = [i for i, label in enumerate(classes.tolist()) if label == reference]
-    if not found:
+    (position,) = find_columns([reference], classes)
+    if position < 0:
         raise ValueError(
             f"reference={reference!r} is not a class: the classes are {classes[:10].tolist()}."
         )
-    return found[0]
+    return int(position)
 
 
 def check_groups(groups: Any, mass: np.ndarray) -> np.ndarray:

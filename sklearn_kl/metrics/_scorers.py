@@ -9,6 +9,7 @@ from sklearn.metrics import get_scorer as _get_sklearn_scorer
 from sklearn.metrics import get_scorer_names as _get_sklearn_scorer_names
 
 from sklearn_kl._data import simplex
+from sklearn_kl._data.classes import find_columns
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._sklearn import RequestMethod, _BaseScorer
 from sklearn_kl.metrics._label_distribution import (
@@ -208,8 +209,7 @@ def match_classes(y_true, prediction, *, sample_weight, name):
     targets = encode_targets(y_true, sample_weight=sample_weight, name=name)
     if targets.codes is not None:
         classes = _append_unknown(prediction, targets.classes, name)
-        place = {label: column for column, label in enumerate(classes.tolist())}
-        columns = np.array([place[label] for label in targets.classes.tolist()])
+        columns = find_columns(targets.classes, classes)
         return replace(targets, classes=classes, codes=columns[targets.codes])
     if targets.n_classes != len(prediction.classes):
         raise ValueError(
@@ -223,9 +223,8 @@ def match_classes(y_true, prediction, *, sample_weight, name):
 
 def _append_unknown(prediction, labels, name):
     """Return the classes of a prediction, followed by the labels that are not among them."""
-    known = set(prediction.classes.tolist())
-    unknown = [label not in known for label in labels.tolist()]
-    if not any(unknown):
+    unknown = find_columns(labels, prediction.classes) < 0
+    if not unknown.any():
         return prediction.classes
     classes = [*prediction.classes.tolist(), *labels.tolist()]
     if len({isinstance(label, str) for label in classes}) > 1:

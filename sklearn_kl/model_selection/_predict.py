@@ -7,7 +7,8 @@ from sklearn.utils import Bunch, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_kl._data.encode import encode_targets, resolve_targets
+from sklearn_kl._data.classes import spread_columns
+from sklearn_kl._data.encode import resolve_targets
 from sklearn_kl._data.rows import take_rows
 from sklearn_kl.model_selection._split import make_splitter
 
@@ -149,15 +150,10 @@ def _part_of(value, rows, n_samples):
 
 def _align(columns, known, classes, method):
     """Return predictions with a column for every class, from those of the known classes."""
-    if np.array_equal(known, classes):
-        return columns
-    place = encode_targets(known, classes=classes, name="estimator.classes_").codes
-    if method not in _ABSENT:
+    if method not in _ABSENT and not np.array_equal(known, classes):
         raise ValueError(
             f"The training rows of a fold lack classes: it knows {known[:10].tolist()}, and y has "
             f"{classes[:10].tolist()}. {method} has no value for the others: use "
             "method='predict_proba', or fewer folds."
         )
-    full = np.full((len(columns), len(classes)), _ABSENT[method], dtype=columns.dtype)
-    full[:, place] = columns
-    return full
+    return spread_columns(columns, known, classes, _ABSENT.get(method, np.nan))

@@ -8,11 +8,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_scalar
 
+from sklearn_kl._data.classes import find_columns, unknown_labels
+from sklearn_kl._data.distributions import check_distributions
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._data.targets import BLOCK_NUMBERS
-
-# Prior rows that differ from one by more than this were meant to be something else.
-_SUM_TOLERANCE = 1e-6
 
 
 class KLToPrior(BaseEstimator):
@@ -115,7 +114,7 @@ class KLToPrior(BaseEstimator):
         if self.strength == 0:
             return targets
         proba, names = _read(self.prior, X)
-        proba = _check_distributions(proba, targets.n_samples)
+        proba = _check_rows(proba, targets.n_samples)
         columns = _columns(names, proba, targets.classes)
         # Of this size, there are this matrix and the classifier's answer, and no other.
         mixed = np.zeros((targets.n_samples, targets.n_classes))
@@ -215,7 +214,7 @@ def _predict(model, X):
     return proba, names
 
 
-def _check_distributions(proba, n_samples):
+def _check_rows(proba, n_samples):
     """Return the prior as an array whose rows are distributions, one for each sample or for all."""
     proba = check_array(proba, dtype=[np.float64, np.float32], ensure_2d=False, input_name="prior")
     if proba.ndim == 2 and len(proba) != n_samples:
@@ -225,20 +224,9 @@ def _check_distributions(proba, n_samples):
             "that train on some of the rows do not split it along: there, pass a fitted classifier "
             "as prior."
         )
-    if proba.min() < 0:
-        raise ValueError(
-            f"prior holds the negative value {proba.min():g}; it must hold probabilities."
-        )
-    with np.errstate(over="ignore"):
-        sums = np.atleast_1d(proba.sum(axis=-1, dtype=np.float64))
-    worst = np.abs(sums - 1).argmax()
-    if abs(sums[worst] - 1) > _SUM_TOLERANCE:
-        raise ValueError(
-            f"The probabilities of prior must sum to 1 in every row, but row {worst} sums to "
-            f"{sums[worst]:.9g}. Counts become probabilities with prior / prior.sum(axis=-1, "
-            "keepdims=True); how much the prior counts is said by strength."
-        )
-    return proba
+    return check_distributions(
+        proba, "prior", hint="How much the prior counts is said by strength."
+    )
 
 
 def _columns(names, proba, classes):
@@ -251,8 +239,7 @@ def _columns(names, proba, classes):
                 "order, or a dict or DataFrame that names the classes."
             )
         return slice(None)
-    place = {label: column for column, label in enumerate(classes.tolist())}
-    unknown = [name for name in names if name not in place]
+    unknown = unknown_labels(names, classes)
     if unknown:
         raise ValueError(
             f"prior has the classes {unknown[:10]}, which are not among the classes of y: "
@@ -260,4 +247,4 @@ def _columns(names, proba, classes):
             "a DataFrame with a column for every class, from labels for example by "
             "pd.get_dummies(y).reindex(columns=prior_classes, fill_value=0)."
         )
-    return [place[name] for name in names]
+    return find_columns(names, classes)

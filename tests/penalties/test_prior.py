@@ -195,10 +195,10 @@ def test_one_matrix_is_made_beside_the_prior():
         ([0.5, 0.5], "prior has 2 probabilities in a row, but there are 3 classes: .0, 1, 2."),
         (ROWS[:, :2] / ROWS[:, :2].sum(axis=1, keepdims=True), "2 probabilities in a row"),
         (ROWS[:3], "3 rows, but there are 4 rows to train on.*fitted classifier as prior"),
-        ([0.2, 0.3, 0.500002], "sum to 1 in every row, but row 0 sums to 1.000002"),
-        (COUNTS, "row 2 sums to 7. Counts.*prior / prior.sum.*strength"),
-        ([1e308, 1e308, 0.0], "row 0 sums to inf"),
-        ([0.2, 0.9, -0.1], "prior holds the negative value -0.1"),
+        ([0.2, 0.3, 0.500002], "prior must sum to one within 1.9e-06.* but they sum to 1.000002"),
+        (COUNTS, "row 2 sums to 7. If they are counts.*normalize_rows.prior.*strength"),
+        ([1e308, 1e308, 0.0], "they sum to inf"),
+        ([0.2, 0.9, -0.1], "prior contains the negative value -0.1"),
         ([0.2, np.nan, 0.8], "Input prior contains NaN"),
         ([np.inf, 0.0, 0.0], "Input prior contains infinity"),
         ({0: 0.5, 1: 0.25, "d": 0.25}, "classes .'d'., which are not among.*pd.get_dummies"),
@@ -268,3 +268,17 @@ def test_pickle_and_repr():
     assert_array_equal(mix(again.prior, X=X), mix(penalty.prior, X=X))
     assert repr(again) == "KLToPrior(prior=LogisticRegression(), strength=3.0)"
     assert "KLToPrior" in penalty._repr_html_()
+
+
+def test_a_float32_teacher_of_a_thousand_classes_is_a_prior():
+    rng = np.random.default_rng(0)
+    raw = np.exp(rng.normal(scale=3, size=(300, 1000)).astype(np.float32))
+    teacher = raw / np.cumsum(raw, axis=1, dtype=np.float32)[:, -1:]
+    assert np.abs(teacher.sum(axis=1, dtype=float) - 1).max() > 1e-6
+    targets = encode_targets(np.ones((300, 1000)))
+    KLToPrior(Answers(teacher, np.arange(1000))).mix(targets, None)
+    KLToPrior(teacher).mix(targets, None)
+
+
+def test_a_negative_rounding_error_of_the_prior_is_zero():
+    assert_array_equal(mix([1.0, -1e-17, 0.0]), mix([1.0, 0.0, 0.0]))

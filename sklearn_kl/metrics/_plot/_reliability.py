@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_kl._data.classes import find_columns, unknown_labels
 from sklearn_kl.metrics._decomposition import weighted_pair
 from sklearn_kl.metrics._pairs import check_pair
 from sklearn_kl.metrics._plot._base import FLOOR_COLOR, class_names, get_axes, look, predict_named
@@ -217,12 +218,10 @@ def _shown(known, classes):
     """Return the columns of the classes to show."""
     if classes is None:
         return np.arange(len(known)) if len(known) != 2 else np.array([1])
-    place = {label: column for column, label in enumerate(known.tolist())}
-    wanted = np.asarray(classes).tolist()
-    unknown = [label for label in wanted if label not in place]
+    unknown = unknown_labels(classes, known)
     if unknown:
         raise ValueError(f"classes has {unknown}, but the model knows {known[:10].tolist()}.")
-    return np.array([place[label] for label in wanted])
+    return find_columns(classes, known)
 
 
 def _curve(predicted, observed, weight, n_bins):

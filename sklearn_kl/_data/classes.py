@@ -1,0 +1,87 @@
+"""The one home of class columns: which column a label belongs to, and columns for all classes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def find_columns(labels: Any, classes: Any) -> NDArray[np.intp]:
+    """Find the column of every label among the classes.
+
+    Labels match as in Python: 1 is 1.0 and True, but never "1".
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_labels,)
+        Labels, in any order.
+    classes : array-like of shape (n_classes,)
+        The class of every column; they differ.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,) of int
+        Columns; -1 for a label that is not among the classes.
+    """
+    labels, classes = _keys(labels, classes)
+    place = {label: column for column, label in enumerate(classes)}
+    return np.array([place.get(label, -1) for label in labels], dtype=np.intp)
+
+
+def unknown_labels(labels: Any, classes: Any) -> list:
+    """Return those of the labels that are not among the classes, in their order."""
+    missing = find_columns(labels, classes) < 0
+    return [label for label, absent in zip(_as_list(labels), missing, strict=True) if absent]
+
+
+def spread_columns(values: Any, known: Any, classes: Any, absent: float) -> NDArray:
+    """Put columns into the places of all classes.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_known)
+        What is known, such as the probabilities of a model that has not seen every class.
+    known : array-like of shape (n_known,)
+        The class of every column of the values.
+    classes : array-like of shape (n_classes,)
+        All classes.
+    absent : float
+        What the other classes get.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        The values themselves if their columns are those of the classes.
+
+    Raises
+    ------
+    ValueError
+        If some of the known classes are not among the classes.
+    """
+    columns = find_columns(known, classes)
+    if (columns < 0).any():
+        raise ValueError(
+            f"The model knows the classes {unknown_labels(known, classes)[:10]}, which are not "
+            f"among {_as_list(classes)[:10]}. Fit it on the same classes."
+        )
+    if len(columns) == len(classes) and (columns == np.arange(len(classes))).all():
+        return values
+    full = np.full((len(values), len(classes)), absent, dtype=values.dtype)
+    full[:, columns] = values
+    return full
+
+
+def _as_list(labels: Any) -> list:
+    # Not through an array, which would turn the numbers of a mixed list into strings.
+    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
+
+
+def _keys(labels: Any, classes: Any) -> tuple[list, list]:
+    """Return both as lists of what Python compares by value."""
+    kinds = [getattr(getattr(each, "dtype", None), "kind", "") for each in (labels, classes)]
+    if all(kind in ("m", "M") for kind in kinds):
+        # In nanoseconds tolist gives numbers, in other units dates.
+        common = np.result_type(labels, classes)
+        numbers = [np.asarray(each, common).astype(np.int64) for each in (labels, classes)]
+        return numbers[0].tolist(), numbers[1].tolist()
+    return _as_list(labels), _as_list(classes)
