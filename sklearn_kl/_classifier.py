@@ -5,19 +5,12 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
-from scipy.special import expit, log_expit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
-from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, check_scalar, validate_data
+from sklearn.utils.validation import check_scalar, validate_data
 
 from sklearn_kl._data.encode import encode_targets, resolve_targets
-from sklearn_kl._data.lanes import deal_lanes
-from sklearn_kl._data.simplex import log_softmax
-from sklearn_kl._export import to_logistic_regression
 from sklearn_kl._fit.report import (
     WRAPPER_FRAMES,
     CallbackSupportMixin,
@@ -25,20 +18,14 @@ from sklearn_kl._fit.report import (
     with_callbacks,
 )
 from sklearn_kl._fit.train import train
-from sklearn_kl.models import LinearSoftmax, OrdinalSoftmax, make_model
+from sklearn_kl._parametric import ParametricClassifier
+from sklearn_kl.models import LinearSoftmax, make_model
 
 # Attributes of the data, which validation sets before the fit.
 _SEEN = ("n_features_in_", "feature_names_in_")
 
 
-def _has_coef(clf):
-    """Say whether the model is linear in the features; an attribute error tells what it is."""
-    if not make_model(clf.model, clf.fit_intercept).linear_in_features:
-        raise AttributeError(f"Only linear models have coef_, and this one is {clf.model!r}.")
-    return True
-
-
-class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class KLClassifier(CallbackSupportMixin, ParametricClassifier):
     """Classifier that minimises the KL divergence to labels, distributions or vote counts.
 
     For rows with strengths ``Y_ik`` and weights ``w_i`` it minimises::
@@ -306,81 +293,6 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             clf._warn_if_not_converged(outcome.result, X.dtype, 3)
         return [path[position] for position in np.argsort(order)]
 
-    def decision_function(self, X):
-        """Logits of every class, or of the second class if there are two.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Logits; positive means the second class if there are two.
-        """
-        check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32]
-        )
-        if issparse(getattr(self, "coef_", None)):
-            logits = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-            return logits[:, 0] if self.model_.n_logits == 1 else logits
-        logits = self._compute_logits(X)
-        return logits[:, 0] if self.model_.n_logits == 1 else logits
-
-    def predict_proba(self, X):
-        """Probability of every class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`; rows sum to one.
-        """
-        logits = self.decision_function(X)
-        if logits.ndim == 1:
-            return np.column_stack([expit(-logits), expit(logits)])
-        return np.exp(log_softmax(logits))
-
-    def predict_log_proba(self, X):
-        """Logarithm of the probability of every class, finite where the probability underflows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Nats; columns in the order of `classes_`.
-        """
-        logits = self.decision_function(X)
-        if logits.ndim == 1:
-            return np.column_stack([log_expit(-logits), log_expit(logits)])
-        return log_softmax(logits)
-
-    def predict(self, X):
-        """Most probable class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Entries of `classes_`.
-        """
-        codes = self._predict_codes(X)
-        return self.classes_[codes]
-
     def score(self, X, y, sample_weight=None):
         """Accuracy; for a matrix of targets, the expected accuracy.
 
@@ -410,55 +322,6 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         targets = encode_targets(y, classes=self.classes_, sample_weight=sample_weight)
         check_consistent_length(codes, targets.mass)
         return targets.expected_accuracy(codes)
-
-    @available_if(_has_coef)
-    def sparsify(self):
-        """Turn `coef_` into a sparse matrix, which the L1 penalty makes small.
-
-        Returns
-        -------
-        self : KLClassifier
-            Fitted estimator, which predicts the same.
-        """
-        check_is_fitted(self)
-        self.coef_ = csr_array(self.coef_)
-        return self
-
-    @available_if(_has_coef)
-    def densify(self):
-        """Turn a sparse `coef_` back into an array.
-
-        Returns
-        -------
-        self : KLClassifier
-            Fitted estimator.
-        """
-        check_is_fitted(self)
-        self.coef_ = self._dense_coef()
-        return self
-
-    @available_if(_has_coef)
-    def to_logistic_regression(self):
-        """Return a fitted LogisticRegression that predicts the same probabilities.
-
-        Whatever knows scikit-learn's own estimators, such as converters to ONNX or PMML, can then
-        serve the model.
-
-        Returns
-        -------
-        sklearn.linear_model.LogisticRegression
-            With sorted `classes_`, as scikit-learn's tools assume; where the columns of a
-            DataFrame were in another order, the columns of the probabilities move along.
-        """
-        return to_logistic_regression(self)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        # Classes without an order are more than it can learn.
-        by_name = isinstance(self.model, str) and self.model == "ordinal"
-        tags.classifier_tags.poor_score = by_name or isinstance(self.model, OrdinalSoftmax)
-        return tags
 
     def _check_params(self):
         check_scalar(self.C, "C", Real, min_val=0, include_boundaries="neither")
@@ -522,24 +385,6 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         return theta
 
-    def _last_theta(self):
-        """Parameters of the last fit."""
-        if isinstance(self.model_, LinearSoftmax):
-            return self.model_.join(self._dense_coef().T, self.intercept_).astype(np.float64)
-        return self.theta_
-
-    def _compute_logits(self, X):
-        """Logits of all rows, shape (n_samples, n_logits), block by block to save memory."""
-        model, theta = self.model_, self._last_theta()
-        logits = np.empty((X.shape[0], model.n_logits), X.dtype)
-        for lane in deal_lanes(X, model.row_size, model.n_params):
-            for block in lane:
-                logits[block.rows] = model.logits(theta, block.X).T
-        return logits
-
-    def _dense_coef(self):
-        return self.coef_.toarray() if issparse(self.coef_) else self.coef_
-
     def _forget_fit(self):
         """Delete all fitted attributes but those that validation sets."""
         kept = {*_SEEN, *self.get_params(deep=False)}
@@ -576,10 +421,6 @@ class KLClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-
-    def _predict_codes(self, X):
-        logits = self.decision_function(X)
-        return (logits > 0).astype(int) if logits.ndim == 1 else logits.argmax(axis=1)
 
 
 def _predictive(model, classes, theta, dtype):

@@ -1,12 +1,14 @@
 """Export: a fitted classifier as scikit-learn's LogisticRegression, which other tools can read."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 
-def to_logistic_regression(clf):
+def to_logistic_regression(clf: Any) -> LogisticRegression:
     """Return a fitted LogisticRegression with the probabilities of a fitted classifier.
 
     Exporters to ONNX or PMML and other tools that know
@@ -54,7 +56,7 @@ def to_logistic_regression(clf):
     if not all(hasattr(clf, name) for name in ("coef_", "intercept_", "classes_")):
         raise TypeError(
             "to_logistic_regression needs a fitted KLClassifier with the linear model, got "
-            f"{clf!r}. Of a pipeline, pass the last step."
+            f"{clf!r}. For a pipeline, pass its last step."
         )
     model = LogisticRegression(
         # KLClassifierCV stores the C that it chose as C_.

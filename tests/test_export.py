@@ -103,7 +103,7 @@ def test_float32_is_kept():
 def test_what_has_no_coefficients_is_refused():
     X, votes = votes_of(3)
     pipeline = make_pipeline(StandardScaler(), KLClassifier()).fit(X, votes)
-    with pytest.raises(TypeError, match="Of a pipeline, pass the last step"):
+    with pytest.raises(TypeError, match="For a pipeline, pass its last step"):
         to_logistic_regression(pipeline)
 
 
