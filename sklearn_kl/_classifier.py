@@ -1,6 +1,7 @@
 """KLClassifier: validate, wire the parts, store what was fitted."""
 
 import warnings
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 
@@ -17,9 +18,11 @@ from sklearn_kl._fit.report import (
     FitReport,
     with_callbacks,
 )
-from sklearn_kl._fit.train import train
+from sklearn_kl._fit.train import Settings, train
 from sklearn_kl._parametric import ParametricClassifier
 from sklearn_kl.models import LinearSoftmax, make_model
+from sklearn_kl.penalties import make_penalty
+from sklearn_kl.solvers import make_solver
 
 # Attributes of the data, which validation sets before the fit.
 _SEEN = ("n_features_in_", "feature_names_in_")
@@ -217,17 +220,19 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         data = {"X": X, "y": y}
         if sample_weight is not None:
             data["metadata"] = {"sample_weight": sample_weight}
-        X, targets = self._check_data(X, y, sample_weight, target_proba)
-        trained_on = self._mix_prior(targets, data["X"])
-        report = FitReport(
-            self, lambda model, theta: _predictive(model, targets.classes, theta, X.dtype), data
-        )
-        warm = self.warm_start and hasattr(self, "model_")
-        start = partial(self._warm_theta, targets.classes) if warm else None
-        (outcome,) = train([self], [report], X, targets, trained_on, start=start)
-        self._store(outcome, targets.classes, X.dtype)
+        with _kept_on_error(self):
+            X, targets = self._check_data(X, y, sample_weight, target_proba)
+            model = self._bind(X.shape[1], targets.n_classes)
+            start = None
+            if self.warm_start and hasattr(self, "model_"):
+                start = self._warm_theta(model, targets.classes)
+            attributes = partial(_predictive, model, targets.classes, dtype=X.dtype)
+            n_starts = 1 if model.convex else self.n_init
+            with FitReport(self, attributes, data, n_starts) as report:
+                given = data["X"]
+                (outcome,) = self._train(model, X, targets, given, [self.C], start, report)
+                self._store(model, outcome, targets.classes, X.dtype)
         self._warn_if_not_converged(outcome.result, X.dtype, 3 + WRAPPER_FRAMES)
-        report.close()
         return self
 
     def fit_path(self, X, y, Cs, *, sample_weight=None, target_proba=None):
@@ -279,17 +284,16 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         Cs = _check_Cs(Cs)
         order = np.argsort(Cs, kind="stable")
         path = [clone(self).set_params(C=float(C)) for C in Cs[order]]
-        path[0]._check_params()
+        first = path[0]
+        first._check_params()
         given = X
-        X, targets = path[0]._check_data(X, y, sample_weight, target_proba)
-        trained_on = self._mix_prior(targets, given)
-        reports = [FitReport(clf, None) for clf in path]
-        outcomes = train(path, reports, X, targets, trained_on)
+        X, targets = first._check_data(X, y, sample_weight, target_proba)
+        model = first._bind(X.shape[1], targets.n_classes)
+        with FitReport(first) as report:
+            outcomes = first._train(model, X, targets, given, Cs[order], None, report)
         for clf, outcome in zip(path, outcomes, strict=True):
-            clf.n_features_in_ = path[0].n_features_in_
-            if hasattr(path[0], "feature_names_in_"):
-                clf.feature_names_in_ = path[0].feature_names_in_
-            clf._store(outcome, targets.classes, X.dtype)
+            vars(clf).update({name: value for name, value in vars(first).items() if name in _SEEN})
+            clf._store(model, outcome, targets.classes, X.dtype)
             clf._warn_if_not_converged(outcome.result, X.dtype, 3)
         return [path[position] for position in np.argsort(order)]
 
@@ -358,16 +362,30 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
             )
         return X, targets
 
-    def _mix_prior(self, targets, X):
-        """Return the targets with the prior mixed in, if there is one; it is asked about X."""
-        return targets if self.prior is None else self.prior.mix(targets, X)
+    def _train(self, model, X, targets, given, Cs, start, report):
+        """Train on the targets, with the prior mixed in if there is one, for every C."""
+        mixed = targets if self.prior is None else self.prior.mix(targets, given)
+        settings = Settings(
+            make_solver(self.solver),
+            self.tol,
+            self.max_iter,
+            self.n_init,
+            self.n_jobs,
+            self.random_state,
+        )
+        total = mixed.mass.sum()
+        penalties = [make_penalty(C, self.l1_ratio, total, model.penalised) for C in Cs]
+        judged = None if self.prior is None else targets
+        return train(
+            model, X, mixed, penalties, settings, judged=judged, start=start, report=report
+        )
 
     def _bind(self, n_features, n_classes):
         """Return the model for these sizes."""
         model = make_model(self.model, self.fit_intercept)
         return model.bind(n_features, 1 if n_classes == 2 else n_classes)
 
-    def _warm_theta(self, classes, model):
+    def _warm_theta(self, model, classes):
         """Parameters of the last fit, for a model and classes that must be the same."""
         known = self.model_
         if known.n_features != model.n_features or not np.array_equal(self.classes_, classes):
@@ -387,15 +405,15 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
 
     def _forget_fit(self):
         """Delete all fitted attributes but those that validation sets."""
-        kept = {*_SEEN, *self.get_params(deep=False)}
-        for name in [name for name in vars(self) if name.endswith("_") and name not in kept]:
-            delattr(self, name)
+        for name in _fitted(self):
+            if name not in _SEEN:
+                delattr(self, name)
 
-    def _store(self, outcome, classes, dtype):
+    def _store(self, model, outcome, classes, dtype):
         """Set the fitted attributes; of a fit before, with another model perhaps, none is left."""
         result = outcome.result
         self._forget_fit()
-        vars(self).update(_predictive(outcome.model, classes, result.theta, dtype))
+        vars(self).update(_predictive(model, classes, result.theta, dtype))
         self.n_iter_ = result.n_iter
         self.cross_entropy_ = outcome.cross_entropy
         self.target_entropy_ = outcome.target_entropy
@@ -429,6 +447,29 @@ def _predictive(model, classes, theta, dtype):
     if not isinstance(model, LinearSoftmax):
         attributes["theta_"] = theta
     return attributes | model.fitted_attributes(theta, dtype)
+
+
+@contextmanager
+def _kept_on_error(clf):
+    """Put the fitted attributes back as they were if a fit fails, also those of validation."""
+    before = _fitted(clf)
+    try:
+        yield
+    except BaseException:
+        for name in _fitted(clf):
+            delattr(clf, name)
+        vars(clf).update(before)
+        raise
+
+
+def _fitted(clf):
+    """Return the fitted attributes of an estimator, none where it is not fitted."""
+    params = clf.get_params(deep=False)
+    return {
+        name: value
+        for name, value in vars(clf).items()
+        if name.endswith("_") and not name.startswith("_") and name not in params
+    }
 
 
 def _check_Cs(Cs):

@@ -37,6 +37,7 @@ from sklearn_kl.metrics import (
     kl_divergence,
     neg_kl_divergence_scorer,
 )
+from sklearn_kl.models import CallableModel
 from sklearn_kl.solvers import LBFGS, SOLVERS, GradientDescent, NewtonCG
 
 EVERY_SOLVER = sorted(SOLVERS)
@@ -830,3 +831,62 @@ def test_without_routing_fit_parameters_reach_the_model_too(soft):
     model = make_pipeline(StandardScaler(), KLClassifier())
     model.fit(X, labels, klclassifier__target_proba=q)
     assert model[-1].target_entropy_ > 0
+
+
+# ---- what a failed fit leaves
+
+FAILING = {
+    "labels": lambda X, y: (X, y[:-1]),
+    "missing": lambda X, y: (np.where(X > 0, np.nan, X), y),
+    "one class": lambda X, y: (X, np.zeros(len(X))),
+    "classes of a warm start": lambda X, y: (X, np.arange(len(X)) % 4),
+}
+
+
+@pytest.mark.parametrize("why", FAILING)
+@pytest.mark.parametrize("frame", [False, True])
+def test_a_failed_refit_leaves_the_model_as_it_was(why, frame):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), np.arange(40) % 3
+    wider = rng.normal(size=(40, 5))
+    named = pd.DataFrame(X, columns=["a", "b", "c"])
+    clf = KLClassifier(warm_start=True).fit(named if frame else X, y)
+    before = dict(vars(clf))
+    with pytest.raises(ValueError):
+        clf.fit(*FAILING[why](wider, y))
+    assert vars(clf).keys() == before.keys()
+    assert all(vars(clf)[name] is before[name] for name in before)
+    clf.predict(named if frame else X)
+
+
+@pytest.mark.parametrize("why", ["labels", "one class"])
+def test_a_failed_first_fit_leaves_no_fitted_attribute(why):
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 3
+    clf = KLClassifier()
+    with pytest.raises(ValueError):
+        clf.fit(*FAILING[why](X, y))
+    assert not [name for name in vars(clf) if name.endswith("_")]
+
+
+def test_an_interrupt_leaves_the_model_as_it_was():
+    def interrupted(theta, X):
+        raise KeyboardInterrupt
+
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 3
+    clf = KLClassifier().fit(X, y)
+    coef = clf.coef_
+    clf.set_params(model=CallableModel(interrupted, 3, gradient=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(np.ones((40, 7)), y)
+    assert clf.coef_ is coef
+    assert clf.n_features_in_ == 3
+
+
+@pytest.mark.parametrize("params", [{"solver": name} for name in EVERY_SOLVER] + [{"l1_ratio": 1}])
+def test_convergence_is_a_plain_bool(params):
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 3
+    clf = KLClassifier(**params).fit(X, y)
+    assert clf.converged_ is True
+    assert type(clf.n_iter_) is int
+    for name in ("cross_entropy_", "target_entropy_", "kl_divergence_", "optimality_gap_"):
+        assert type(getattr(clf, name)) is float, name

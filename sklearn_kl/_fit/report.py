@@ -1,8 +1,13 @@
-"""Reports of a running fit: log lines, the path of the loss, and scikit-learn's callbacks."""
+"""Reports of a running fit: log lines and scikit-learn's callbacks."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
+
+from sklearn_kl.solvers import Iteration
 
 try:  # scikit-learn 1.9 and newer, experimental there
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -25,79 +30,88 @@ logger = logging.getLogger("sklearn_kl")
 
 
 class FitReport:
-    """What a solver calls after every iteration of one fit.
+    """What is told of a fit while it runs, as a context: it is open from begin to end.
+
+    An iteration begins where the last one ended. One that ends without a new iterate, as when a
+    line search finds nothing, ends where it began.
 
     Parameters
     ----------
     estimator : KLClassifier
-        The one that is being fitted.
-    attributes : callable
-        ``attributes(model, theta)`` returns the fitted attributes that predictions need.
+        The one that is being fitted. On leaving the context it holds its fitted attributes.
+    attributes : callable or None
+        ``attributes(theta)`` returns the fitted attributes that predictions need.
     data : dict or None
         What callbacks are handed: X, y and metadata. None calls no callbacks.
+    n_starts : int
+        Number of times that the iterations may begin anew.
     """
 
-    def __init__(self, estimator, attributes, data=None):
-        self.estimator = estimator
-        self.attributes = attributes
-        self.loss_path = []
-        self._objective = None
-        self._context = None
+    def __init__(
+        self,
+        estimator: Any,
+        attributes: Callable[[np.ndarray], dict] | None = None,
+        data: dict | None = None,
+        n_starts: int = 1,
+    ):
+        self._estimator = estimator
+        self._attributes = attributes
         self._data = data
+        self._n_starts = n_starts
+        self._fit: Any = None
+        self._iteration: Any = None
+        self._began_at = np.empty(0)
 
-    def open(self, objective):
-        """Tell callbacks that the fit begins; cross-entropies are those of an Objective."""
-        self._objective = objective
-        if self.estimator.verbose:
+    def __enter__(self) -> "FitReport":
+        estimator = self._estimator
+        if estimator.verbose:
             _show_log()
-        if self._data is None or not hasattr(self.estimator, "_init_callback_context"):
+        if self._data is not None and hasattr(estimator, "_init_callback_context"):
+            max_subtasks = estimator.max_iter * self._n_starts
+            self._fit = estimator._init_callback_context(max_subtasks=max_subtasks)
+            self._fit.call_on_fit_task_begin(estimator=estimator, **self._data)
+        return self
+
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        if kind is None and self._fit is not None:
+            self._end_unfinished()
+            self._call(self._fit.call_on_fit_task_end, {})
+
+    def begin_iteration(self, theta: np.ndarray) -> None:
+        """Tell that an iteration begins at theta."""
+        if self._fit is None:
             return
-        n_starts = 1 if objective.model.convex else self.estimator.n_init
-        context = self.estimator._init_callback_context(
-            max_subtasks=self.estimator.max_iter * n_starts
-        )
-        context.call_on_fit_task_begin(estimator=self.estimator, **self._data)
-        self._context = context
+        self._end_unfinished()
+        self._began_at = theta
+        self._iteration = self._fit.subcontext(task_name="iteration")
+        self._call(self._iteration.call_on_fit_task_begin, partial(self._attributes_at, theta))
 
-    def restart(self):
-        """Forget the path: another start begins."""
-        self.loss_path = []
-
-    def __call__(self, iteration):
-        """Record an Iteration and return whether a callback asks to stop."""
-        loss = iteration.value - self._objective.penalty.value(iteration.theta)
-        self.loss_path.append(loss)
-        if self.estimator.verbose:
+    def end_iteration(self, iteration: Iteration, cross_entropy: float) -> bool:
+        """Tell where an iteration ended, and return whether a callback asks to stop."""
+        if self._estimator.verbose:
             logger.info(
                 "%s iteration %d: cross-entropy %.9g nats, estimated gap %.1e nats",
-                type(self.estimator).__name__,
+                type(self._estimator).__name__,
                 iteration.number,
-                loss,
+                cross_entropy,
                 iteration.gap,
             )
-        if self._context is None:
+        if self._fit is None:
             return False
-        task = self._context.subcontext(task_name="iteration")
-        task.call_on_fit_task_begin(estimator=self.estimator, **self._data)
-        return task.call_on_fit_task_end(
-            estimator=self.estimator,
-            reconstruction_attributes=lambda: self.attributes(
-                self._objective.model, iteration.theta
-            ),
-            **self._data,
-        )
+        task, self._iteration = self._iteration, None
+        return self._call(task.call_on_fit_task_end, partial(self._attributes_at, iteration.theta))
 
-    def close(self):
-        """Tell callbacks that the fit is over; the estimator holds its fitted attributes."""
-        if self._context is not None:
-            self._context.call_on_fit_task_end(
-                estimator=self.estimator, reconstruction_attributes={}, **self._data
-            )
+    def _end_unfinished(self) -> None:
+        if self._iteration is not None:
+            task, self._iteration = self._iteration, None
+            self._call(task.call_on_fit_task_end, partial(self._attributes_at, self._began_at))
 
-    @property
-    def path(self):
-        """Training cross-entropy after every iteration, nats: ndarray of shape (n_iter,)."""
-        return np.array(self.loss_path)
+    def _call(self, hook: Callable, attributes: Any) -> bool:
+        data = self._data or {}
+        return hook(estimator=self._estimator, reconstruction_attributes=attributes, **data)
+
+    def _attributes_at(self, theta: np.ndarray) -> dict:
+        return {} if self._attributes is None else self._attributes(theta)
 
 
 def _show_log():

@@ -1,35 +1,64 @@
-"""Training: bind the model, then solve along a path of penalties, from one start or several."""
+"""Training: solve along a path of penalties, from one start or several."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_kl._data.lanes import deal_lanes, lane_runner
+from sklearn_kl._data.targets import Targets
 from sklearn_kl._fit.certificate import certified_gap
 from sklearn_kl._fit.objective import Objective
-from sklearn_kl.models import LinearSoftmax, ParametricModel
-from sklearn_kl.penalties import make_penalty
-from sklearn_kl.solvers import Result, make_solver
+from sklearn_kl._fit.report import FitReport
+from sklearn_kl.models import LinearSoftmax, ParametricModel, Preconditioner
+from sklearn_kl.penalties import Penalty
+from sklearn_kl.solvers import Iteration, Result, Solver
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """How to train, whatever is trained.
+
+    Parameters
+    ----------
+    solver : Solver
+    tol : float
+        Nats.
+    max_iter : int
+        Of every start.
+    n_init : int
+        Number of starts of a model that is not convex.
+    n_jobs : int or None
+        Number of threads.
+    random_state : int, RandomState instance or None
+        Determines these starts.
+    """
+
+    solver: Solver
+    tol: float = 1e-7
+    max_iter: int = 1000
+    n_init: int = 1
+    n_jobs: int | None = None
+    random_state: Any = None
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Where the training of one estimator ended.
+    """Where the training under one penalty ended.
 
     Parameters
     ----------
-    model : ParametricModel
-        Bound to the sizes of the data.
     result : Result
     cross_entropy, target_entropy : float
-        Of the targets, nats; those of a prior are not among them.
+        Of the targets that the model is judged by, nats.
     gap : float or None
         Certified distance from the minimum, nats, where there is a certificate.
     loss_path : ndarray of shape (n_iter,)
+        Cross-entropy of the targets trained on after every iteration, nats.
     """
 
-    model: ParametricModel
     result: Result
     cross_entropy: float
     target_entropy: float
@@ -37,98 +66,131 @@ class Outcome:
     loss_path: np.ndarray
 
 
-def train(estimators, reports, X, targets, trained_on, *, start=None):
-    """Train estimators that differ in C alone, a convex model from where the one before ended.
+def train(
+    model: ParametricModel,
+    X: Any,
+    targets: Targets,
+    penalties: Sequence[Penalty],
+    settings: Settings,
+    *,
+    judged: Targets | None = None,
+    start: np.ndarray | None = None,
+    report: FitReport | None = None,
+) -> list[Outcome]:
+    """Train a model under several penalties, a convex one from where it ended under the one before.
 
     Parameters
     ----------
-    estimators : list of KLClassifier
-        Their parameters are read, nothing is set.
-    reports : list of FitReport
-        One per estimator.
+    model : ParametricModel
+        Bound to the sizes of the data.
     X : ndarray, CSR or CSC of shape (n_samples, n_features)
     targets : Targets
-        What the model is judged by.
-    trained_on : Targets
-        The same, with a prior mixed in where there is one.
-    start : callable or None
-        ``start(model)`` returns theta to start from, or None for the model's own starts.
+        What the model is trained on.
+    penalties : sequence of Penalty
+        Of the mean objective; neighbours should be alike.
+    settings : Settings
+    judged : Targets or None
+        What the model is judged by, where that is not what it is trained on.
+    start : ndarray of shape (n_params,) or None
+        Theta to start from; None takes the model's own starts.
+    report : FitReport or None
+        Told of every iteration.
 
     Returns
     -------
     list of Outcome
+        One per penalty.
     """
-    first = estimators[0]
-    model = first._bind(X.shape[1], targets.n_classes)
-    total = trained_on.mass.sum()
-    shares = trained_on.share_of_total()
-    judged = shares if targets is trained_on else targets.share_of_total()
-    theta = None if start is None else start(model)
+    shares = targets.share_of_total()
+    apart = None if judged is None else judged.share_of_total()
+    seed = None
+    if start is None and not model.convex:
+        seed = check_random_state(settings.random_state).randint(2**31, size=4)
     outcomes = []
-    with lane_runner(deal_lanes(X, model.row_size, model.n_params), first.n_jobs) as lanes:
+    with lane_runner(deal_lanes(X, model.row_size, model.n_params), settings.n_jobs) as lanes:
         prepared = model.prepare(lanes, shares)
-        for estimator, report in zip(estimators, reports, strict=True):
-            penalty = make_penalty(estimator.C, estimator.l1_ratio, total, model.penalised)
+        for penalty in penalties:
             objective = Objective(model, penalty, shares, lanes, prepared.statistic, prepared.mean)
             preconditioner = prepared.preconditioner(penalty)
-            starts = _starts(estimator, model, shares, preconditioner, theta)
-            result, path = _best_of(estimator, objective, preconditioner, starts, report)
-            outcomes.append(_judge(objective, result, path, judged))
+            if start is None:
+                starts = _own_starts(objective, preconditioner, settings.n_init, seed)
+            else:
+                starts = iter([start])
+            result, path = _best_of(objective, preconditioner, starts, settings, report)
+            outcomes.append(_judge(objective, result, path, apart))
             # What a strong penalty leaves of a model that is not convex can be a saddle.
-            theta = result.theta if model.convex else None
+            start = result.theta if model.convex else None
     return outcomes
 
 
-def _starts(estimator, model, targets, preconditioner, theta):
-    """Yield the thetas to start from: the given one alone, or as many as the estimator asks for."""
-    if theta is not None:
-        yield theta
-        return
-    class_mass = targets.class_mass()
-    if model.convex:
-        yield model.initial(class_mass, None, preconditioner)
-        return
-    seed = check_random_state(estimator.random_state).randint(2**31, size=4)
-    rng = np.random.default_rng(seed)
-    for _ in range(estimator.n_init):
+def _own_starts(
+    objective: Objective, preconditioner: Preconditioner | None, n_init: int, seed: Any
+) -> Iterator[np.ndarray]:
+    """Yield the model's own starts: one, or where it is not convex as many as are asked for."""
+    model, class_mass = objective.model, objective.targets.class_mass()
+    rng = None if model.convex else np.random.default_rng(seed)
+    for _ in range(1 if model.convex else n_init):
         yield model.initial(class_mass, rng, preconditioner)
 
 
-def _best_of(estimator, objective, preconditioner, starts, report):
+def _best_of(
+    objective: Objective,
+    preconditioner: Preconditioner | None,
+    starts: Iterable[np.ndarray],
+    settings: Settings,
+    report: FitReport | None,
+) -> tuple[Result, np.ndarray]:
     """Minimise from every start; return the Result with the lowest value and its loss path."""
-    best = None
-    report.open(objective)
+    found: list[tuple[Result, np.ndarray]] = []
     for theta in starts:
-        report.restart()
-        result = make_solver(estimator.solver).minimize(
+        watch = _Watch(objective, report)
+        result = settings.solver.minimize(
             objective,
             theta,
             preconditioner=preconditioner,
-            tol=estimator.tol,
-            max_iter=estimator.max_iter,
-            on_iteration=report,
+            tol=settings.tol,
+            max_iter=settings.max_iter,
+            on_begin=watch.begin,
+            on_iteration=watch.end,
         )
-        if best is None or _rank(result) < _rank(best[0]):
-            best = result, report.path
+        found.append((result, np.array(watch.losses)))
         if result.stopped:
             break
-    return best
+    return min(found, key=lambda pair: _rank(pair[0]))
 
 
-def _rank(result):
+class _Watch:
+    """Keep the cross-entropy after every iteration from one start, and tell the report."""
+
+    def __init__(self, objective: Objective, report: FitReport | None):
+        self._objective, self._report = objective, report
+        self.losses: list[float] = []
+
+    def begin(self, theta: np.ndarray) -> None:
+        if self._report is not None:
+            self._report.begin_iteration(theta)
+
+    def end(self, iteration: Iteration) -> bool:
+        loss = iteration.value - self._objective.penalty.value(iteration.theta)
+        self.losses.append(loss)
+        return self._report is not None and self._report.end_iteration(iteration, loss)
+
+
+def _rank(result: Result) -> float:
     """Return the value, by which starts are compared; one that ended in no number comes last."""
     return result.value if np.isfinite(result.value) else np.inf
 
 
-def _judge(objective, result, path, judged):
-    """Return the Outcome: what the result means for the targets that are not the prior's."""
+def _judge(
+    objective: Objective, result: Result, path: np.ndarray, judged: Targets | None
+) -> Outcome:
+    """Return the Outcome: what the result means for the targets that the model is judged by."""
     theta, model = result.theta, objective.model
     linear = isinstance(model, LinearSoftmax)
     gap = certified_gap(objective, theta, result.value, result.gradient) if linear else None
-    if judged is objective.targets:
+    if judged is None:
         cross_entropy = result.value - objective.penalty.value(theta)
-        return Outcome(model, result, cross_entropy, objective.lower_bound, gap, path)
-    # What was prepared holds for the targets with the prior, not for these.
+        return Outcome(result, cross_entropy, objective.lower_bound, gap, path)
+    # What was prepared holds for the targets trained on, not for these.
     apart = Objective(model, objective.penalty, judged, objective.lanes)
-    cross_entropy = apart.cross_entropy(theta)
-    return Outcome(model, result, cross_entropy, apart.lower_bound, gap, path)
+    return Outcome(result, apart.cross_entropy(theta), apart.lower_bound, gap, path)

@@ -45,7 +45,15 @@ class Solver(BaseEstimator):
         self.precondition = precondition
 
     def minimize(
-        self, problem, theta0, *, preconditioner=None, tol=1e-7, max_iter=1000, on_iteration=None
+        self,
+        problem,
+        theta0,
+        *,
+        preconditioner=None,
+        tol=1e-7,
+        max_iter=1000,
+        on_begin=None,
+        on_iteration=None,
     ):
         """Minimise the problem from theta0.
 
@@ -62,6 +70,8 @@ class Solver(BaseEstimator):
             Nats; used where the solver's own `tol` is None.
         max_iter : int, default=1000
             Used where the solver's own `max_iter` is None.
+        on_begin : callable, default=None
+            Called with theta before each iteration.
         on_iteration : callable, default=None
             Called with an Iteration after each one; a true result stops the solver.
 
@@ -84,6 +94,7 @@ class Solver(BaseEstimator):
             theta0,
             preconditioner if self.precondition else None,
             tol=tol if self.tol is None else self.tol,
+            on_begin=on_begin,
             on_iteration=on_iteration,
         )
         return self._descend(descent, max_iter if self.max_iter is None else self.max_iter)

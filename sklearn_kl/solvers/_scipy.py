@@ -37,11 +37,13 @@ class Descent:
     preconditioner : Preconditioner or None
     tol : float
         Stop when the estimated gap is at most this many nats.
+    on_begin : callable or None
+        Called with theta before each iteration.
     on_iteration : callable or None
         Called with an Iteration; a true result stops the descent.
     """
 
-    def __init__(self, problem, theta0, preconditioner, *, tol, on_iteration=None):
+    def __init__(self, problem, theta0, preconditioner, *, tol, on_begin=None, on_iteration=None):
         self.problem = problem
         self.preconditioner = preconditioner
         self.tol = tol
@@ -49,7 +51,9 @@ class Descent:
         self.convex = getattr(problem, "convex", True)
         self.exact_hessian = getattr(problem, "exact_hessian", hasattr(problem, "hessian"))
         self.thresholds = self._thresholds(theta0)
+        self.on_begin = on_begin
         self.on_iteration = on_iteration
+        self._begun = False
         self.n_evaluations = 0
         self.n_iter = 0
         self.stopped = False
@@ -64,18 +68,29 @@ class Descent:
 
     def value_and_gradient(self, v):
         """Value and gradient in the coordinates v."""
+        if not np.array_equal(v, self.accepted.v):
+            self._begin()
         point = self._evaluate(v)
         return point.value, point.gradient
 
     def hessian_product(self, v, direction):
         """Hessian at v times a direction, both in the coordinates v."""
+        self._begin()
         if self._hessian[0] is None or not np.array_equal(self._hessian[0], v):
             self._hessian = (v.copy(), self.problem.hessian(self._theta(v)))
         product = self._hessian[1](self._theta(direction))
         return self._pull(product)
 
+    def _begin(self):
+        """Say that an iteration begins at what was accepted last, with the first work for it."""
+        if not self._begun and self.on_begin is not None:
+            self.on_begin(self._theta(self.accepted.v))
+        self._begun = True
+
     def after_iteration(self, intermediate_result):
         """Judge and report the iterate that SciPy accepted; StopIteration ends its method."""
+        self._begin()
+        self._begun = False
         self.n_iter += 1
         self.accepted = self._evaluate(intermediate_result.x)
         v, value, *_ = self.accepted
@@ -104,7 +119,7 @@ class Descent:
     @property
     def converged(self):
         """Whether the gap is at most the tolerance, or as small as rounding allows."""
-        return self.gap <= max(self.tol, self._rounding)
+        return bool(self.gap <= max(self.tol, self._rounding))
 
     @property
     def _rounding(self):

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_kl import KLClassifier
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.metrics import cross_entropy_loss, neg_cross_entropy_scorer
-from sklearn_kl.models import MLPSoftmax
+from sklearn_kl.models import CallableModel, MLPSoftmax
 from sklearn_kl.solvers import SOLVERS
 
 EVERY_SOLVER = sorted(SOLVERS)
@@ -137,6 +138,60 @@ def test_callbacks_see_the_model_of_every_iteration(callback, solver, data):
     assert recorder.events.count("begin iteration") == clf.n_iter_
     assert recorder.events.count("end iteration") == clf.n_iter_
     assert recorder.seen["y"] is y
+
+
+class Watcher(Recorder):
+    """Keeps where iterations begin and end, and how often the model was evaluated by then."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.calls, self.work = calls, []
+        self.begins, self.ends = [], []
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+        if context.task_name == "iteration":
+            self.begins.append(fitted_estimator.theta_)
+            self.work.append(-len(self.calls))
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+        if context.task_name == "iteration":
+            self.ends.append(fitted_estimator.theta_)
+            self.work[-1] += len(self.calls)
+
+
+def counted_model(calls):
+    def fn(theta, X):
+        calls.append(len(X))
+        return X[:, :3] * theta[:3] + theta[3:]
+
+    def gradient(theta, X, d_logits):
+        return np.concatenate([(d_logits * X[:, :3]).sum(axis=0), d_logits.sum(axis=0)])
+
+    return CallableModel(fn, 6, gradient=gradient, init=np.full(6, 0.3))
+
+
+@pytest.mark.parametrize("params", [{"solver": name} for name in EVERY_SOLVER] + [{"l1_ratio": 1}])
+def test_an_iteration_begins_before_its_work_and_where_the_last_one_ended(callback, params, data):
+    calls = []
+    watcher = Watcher(calls)
+    clf = KLClassifier(counted_model(calls), tol=1e-4, **params).set_callbacks(watcher).fit(*data)
+    assert len(watcher.begins) == len(watcher.ends) == clf.n_iter_ > 1
+    assert_array_equal(watcher.begins, [np.full(6, 0.3), *watcher.ends[:-1]])
+    assert_array_equal(watcher.ends[-1], clf.theta_)
+    # A method needs at least one evaluation to find the next iterate.
+    assert min(watcher.work) >= 1
+
+
+def test_an_iteration_that_finds_nothing_ends_where_it_began(callback, data):
+    calls = []
+    watcher, model = Watcher(calls), counted_model(calls)
+    wrong = CallableModel(
+        model.fn, 6, gradient=lambda *args: -model.gradient(*args), init=model.init
+    )
+    with pytest.warns(ConvergenceWarning, match="stopped after 0 iterations"):
+        KLClassifier(wrong, solver="gd").set_callbacks(watcher).fit(*data)
+    assert_array_equal(watcher.begins, [np.full(6, 0.3)])
+    assert_array_equal(watcher.ends, watcher.begins)
 
 
 def test_callbacks_see_every_start_and_a_stop_ends_all(callback, data):
