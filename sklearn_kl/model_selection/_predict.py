@@ -1,5 +1,7 @@
 """Out-of-fold predictions that hand every kind of target through to the estimator."""
 
+from typing import Any
+
 import numpy as np
 import sklearn
 from sklearn.base import clone, is_classifier
@@ -18,8 +20,16 @@ _METHODS = ("predict_proba", "predict_log_proba", "decision_function", "predict"
 
 
 def cross_val_predict(
-    estimator, X, y, *, cv=None, method="predict_proba", n_jobs=None, params=None, groups=None
-):
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = None,
+    method: str = "predict_proba",
+    n_jobs: int | None = None,
+    params: dict[str, Any] | None = None,
+    groups: Any = None,
+) -> np.ndarray:
     """Predict every row by a clone of the estimator that was trained without it.
 
     The estimator sees `y` as it is. :func:`sklearn.model_selection.cross_val_predict` replaces
@@ -36,7 +46,8 @@ def cross_val_predict(
         Labels, distributions or counts.
     cv : int, splitter or iterable of splits, default=None
         Every row must be tested on exactly once. A number of folds, 5 for None, means
-        SoftStratifiedKFold for a matrix, and scikit-learn's StratifiedKFold for labels.
+        SoftStratifiedKFold for a matrix, and scikit-learn's StratifiedKFold for labels, both
+        without shuffling.
     method : {"predict_proba", "predict_log_proba", "decision_function", "predict"}, \
             default="predict_proba"
         What to call on the test rows.
@@ -59,8 +70,8 @@ def cross_val_predict(
     Raises
     ------
     ValueError
-        If the splits do not test on every row once, the estimator knows classes that `y` does not,
-        or, for ``method="decision_function"``, does not know them all.
+        If `method` is unknown, the splits do not test on every row once, the estimator knows
+        classes that `y` does not, or, for ``method="decision_function"``, does not know them all.
     TypeError
         If the estimator takes the columns of `y` for outputs of their own.
 
@@ -77,8 +88,8 @@ def cross_val_predict(
     >>> X = np.arange(10.0)[:, None]
     >>> votes = np.column_stack([10 - np.arange(10), np.arange(10)])
     >>> cross_val_predict(KLClassifier(), X, votes)[:2].round(2)
-    array([[0.92, 0.08],
-           [0.89, 0.11]])
+    array([[0.91, 0.09],
+           [0.86, 0.14]])
     """
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}.")
@@ -102,10 +113,10 @@ def cross_val_predict(
         for train, test in splits
     )
     if method != "predict":
-        predictions = [_align(*each, targets.classes, method) for each in predictions]
+        parts = [_align(part, known, targets.classes, method) for part, known in predictions]
     else:
-        predictions = [each for each, _ in predictions]
-    predicted = np.concatenate(predictions)
+        parts = [part for part, _ in predictions]
+    predicted = np.concatenate(parts)
     in_order = np.empty_like(predicted)
     in_order[tested] = predicted
     return in_order

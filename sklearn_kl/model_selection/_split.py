@@ -1,11 +1,11 @@
 """Splitters that keep the mass of every class even across the parts, for any kind of target."""
 
 import warnings
+from collections.abc import Iterator
 from numbers import Integral
+from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.optimize import linear_sum_assignment
 from sklearn.model_selection import (
     BaseCrossValidator,
     BaseShuffleSplit,
@@ -13,63 +13,32 @@ from sklearn.model_selection import (
     StratifiedKFold,
     check_cv,
 )
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_array, check_random_state, check_scalar
 
 from sklearn_kl._data.encode import encode_targets
+from sklearn_kl.model_selection._deal import (
+    deal_evenly,
+    deal_groups,
+    deal_in_blocks,
+    group_sums,
+    leading_class,
+    strengths_of_rows,
+)
 
-# More classes than this are watched through random sums of them: dense rows of 10,000 classes
-# would be too much.
-_MAX_QUANTITIES = 128
-# Rows of one round of dealing, if the parts' sizes allow; rounds cost the cube of it.
-_MAX_ROUND = 128
 
+class _SoftFolds(BaseCrossValidator):
+    """What folds of rows and folds of groups share: parameters and their checks."""
 
-class SoftStratifiedKFold(BaseCrossValidator):
-    """K folds with even shares of every class's mass and of the targets' entropy.
-
-    For labels every fold has the floor or the ceiling of ``n_k / n_splits`` rows of class k, as
-    with :class:`sklearn.model_selection.StratifiedKFold`. For distributions and counts, rows are
-    dealt in rounds of `n_splits`, one to each fold, so that the sums over folds of every class's
-    strengths and of the rows' entropy stay as close as the rows of a round allow. Unlabelled rows
-    are dealt evenly too. Fold sizes differ by one row at most.
-
-    Parameters
-    ----------
-    n_splits : int, default=5
-        Number of folds, at least 2.
-    shuffle : bool, default=False
-        Whether to deal the rows of a class in random order. Otherwise a split depends on y alone.
-    random_state : int, RandomState instance or None, default=None
-        Source of the order, with `shuffle`.
-
-    See Also
-    --------
-    SoftStratifiedShuffleSplit : Repeated random splits into two parts.
-    cross_val_predict : Splits a matrix of targets by it.
-
-    Notes
-    -----
-    Each round is the linear assignment of its rows to the folds that minimises the sum over folds
-    of squared deviations from an even share, each quantity in units of its root sum of squares
-    over rows, which is what a random split leaves of it. With more than 128 classes random sums of
-    classes are watched in place of each.
-
-    Rows are taken as independent: where rows belong together, as those of one person,
-    use scikit-learn's splitters by groups.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_kl.model_selection import SoftStratifiedKFold
-    >>> votes = np.array([[9, 1], [9, 1], [6, 4], [6, 4], [3, 7], [3, 7], [1, 9], [1, 9]])
-    >>> for train, test in SoftStratifiedKFold(2).split(votes, votes):
-    ...     print(test, votes[test].sum(axis=0))
-    [0 2 4 6] [19 21]
-    [1 3 5 7] [19 21]
-    """
-
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: Any = None,
+    ):
         check_scalar(n_splits, "n_splits", Integral, min_val=2)
+        if isinstance(n_splits, bool | np.bool_):
+            raise TypeError(f"n_splits must be a whole number, got {n_splits!r}.")
         if not isinstance(shuffle, bool | np.bool_):
             raise TypeError(f"shuffle must be True or False, got {shuffle!r}.")
         if not shuffle and random_state is not None:
@@ -81,7 +50,7 @@ class SoftStratifiedKFold(BaseCrossValidator):
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds.
 
         Parameters
@@ -100,7 +69,65 @@ class SoftStratifiedKFold(BaseCrossValidator):
         """
         return self.n_splits
 
-    def split(self, X, y, groups=None):
+    def _rng(self):
+        """Return the source of random orders, None without shuffle."""
+        return check_random_state(self.random_state) if self.shuffle else None
+
+
+class SoftStratifiedKFold(_SoftFolds):
+    """K folds with even shares of every class's mass, for distributions and counts, too.
+
+    :class:`sklearn.model_selection.StratifiedKFold` for any kind of target. Fold sizes differ by
+    one row at most.
+
+    - Without `shuffle`, rows that are neighbours stay together: the rows that lead with the same
+      class are cut into `n_splits` runs of consecutive rows. For labels and one-hot rows these are
+      the folds of `StratifiedKFold`.
+    - With `shuffle`, rows are dealt in random order such that the sums over folds of every class's
+      strengths and of the rows' entropy stay even: about a hundred times as even as random folds
+      of a few thousand distributions, ten times as even for 200. For labels every fold has the
+      floor or the ceiling of ``n_k / n_splits`` rows of class k.
+
+    Rows without mass are shared out evenly, too. The unit of the votes does not matter, nor how
+    they are stored.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    shuffle : bool, default=False
+        Whether to deal the rows in random order. Use it for rows that are independent of each
+        other. Where neighbours are alike, as in a time series or in pages of one writer, shuffled
+        folds test on what was trained on.
+    random_state : int, RandomState instance or None, default=None
+        Source of the order, with `shuffle`.
+
+    See Also
+    --------
+    SoftStratifiedGroupKFold : Keeps all rows of a person, or of any other group, in one fold.
+    SoftStratifiedShuffleSplit : Repeated random splits into two parts.
+    cross_val_predict : Splits a matrix of targets by it.
+
+    Notes
+    -----
+    With `shuffle`, rows sorted by their heaviest class are dealt in rounds of `n_splits`, one to
+    each fold. A round is the linear assignment of its rows to the folds that minimises the sum over
+    folds of squared deviations from an even share, each quantity in units of its root sum of
+    squares over rows, which is what a random split leaves of it. With more than 128 classes random
+    sums of classes are watched in place of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kl.model_selection import SoftStratifiedKFold
+    >>> votes = np.array([[9, 1], [8, 2], [7, 3], [6, 4], [1, 9], [2, 8], [3, 7], [4, 6]])
+    >>> for train, test in SoftStratifiedKFold(2).split(votes, votes):
+    ...     print(test, votes[test].sum(axis=0))
+    [0 1 4 5] [20 20]
+    [2 3 6 7] [20 20]
+    """
+
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the rows of every fold and of its complement.
 
         Parameters
@@ -111,7 +138,7 @@ class SoftStratifiedKFold(BaseCrossValidator):
                 (n_samples, n_classes)
             Labels, distributions or counts.
         groups : object, default=None
-            Ignored.
+            Ignored, with a warning if it is given.
 
         Yields
         ------
@@ -129,9 +156,10 @@ class SoftStratifiedKFold(BaseCrossValidator):
         -----
         UserWarning
             If fewer than `n_splits` rows have mass of some class, which then is missing from some
-            folds.
+            folds; if `groups` is given.
         """
-        yield from super().split(X, y, groups)
+        _warn_of_groups(self, groups)
+        return super().split(X, y)
 
     def _iter_test_masks(self, X=None, y=None, groups=None):
         targets = encode_targets(y)
@@ -141,10 +169,119 @@ class SoftStratifiedKFold(BaseCrossValidator):
                 f"n_splits={self.n_splits}, but only {n_labelled} rows of y have mass: every fold "
                 "needs one. Use fewer folds."
             )
-        _warn_of_rare_classes(targets, self.n_splits, "folds", "n_splits")
-        rng = check_random_state(self.random_state) if self.shuffle else None
-        slots = np.arange(targets.n_samples) % self.n_splits
-        fold = _deal(targets, slots, self.n_splits, rng)
+        strengths = strengths_of_rows(targets)
+        _warn_of_rare_classes(targets.classes, strengths, self.n_splits, "folds", "n_splits")
+        rng = self._rng()
+        if rng is None:
+            fold = deal_in_blocks(leading_class(strengths), self.n_splits)
+        else:
+            slots = np.arange(targets.n_samples) % self.n_splits
+            fold = deal_evenly(strengths, slots, self.n_splits, rng)
+        for number in range(self.n_splits):
+            yield fold == number
+
+
+class SoftStratifiedGroupKFold(_SoftFolds):
+    """K folds of whole groups with even shares of every class's mass, entropy and rows.
+
+    :class:`sklearn.model_selection.StratifiedGroupKFold` for any kind of target: where rows belong
+    together, as the pictures of one person, no group is both trained and tested on.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    shuffle : bool, default=False
+        Whether groups are taken in random order. What is even in the end decides on the folds
+        first, so that few groups may have the same folds for any order.
+    random_state : int, RandomState instance or None, default=None
+        Source of the order, with `shuffle`.
+
+    See Also
+    --------
+    SoftStratifiedKFold : Folds of rows that are independent.
+
+    Notes
+    -----
+    Groups go to folds one by one, the largest first, each to where it brings the sum over folds of
+    squared deviations from an even share down most; then groups move or change places while that
+    lowers the sum (only the former with more than 512 groups). Each quantity counts in units of
+    its root sum of squares over groups.
+
+    With metadata routing enabled, scikit-learn's tools pass it `groups` without being asked to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kl.model_selection import SoftStratifiedGroupKFold
+    >>> votes = np.array([[9, 1], [8, 2], [1, 9], [9, 1], [2, 8], [1, 9]])
+    >>> people = ["ann", "ann", "bob", "cy", "dee", "dee"]
+    >>> for train, test in SoftStratifiedGroupKFold(2).split(votes, votes, people):
+    ...     print(test, votes[test].sum(axis=0))
+    [0 1 2] [18 12]
+    [3 4 5] [12 18]
+    """
+
+    # As of scikit-learn's splitters by groups: groups are passed on without a request.
+    __metadata_request__split = {"groups": True}
+
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the rows of every fold and of its complement.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+            Only its length matters.
+        y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape \
+                (n_samples, n_classes)
+            Labels, distributions or counts.
+        groups : array-like of shape (n_samples,)
+            Group of every row: strings or numbers.
+
+        Yields
+        ------
+        train : ndarray of int
+            Rows to train on, ascending.
+        test : ndarray of int
+            Rows to test on, ascending.
+
+        Raises
+        ------
+        ValueError
+            If `groups` is None, or a row has no group; if fewer than `n_splits` groups have mass.
+
+        Warns
+        -----
+        UserWarning
+            If fewer than `n_splits` groups have mass of some class, which then is missing from
+            some folds.
+        """
+        if groups is None:
+            raise ValueError(
+                "SoftStratifiedGroupKFold needs groups, the group of every row: pass groups to "
+                "split, or to the tool that calls it."
+            )
+        return super().split(X, y, groups)
+
+    def _iter_test_masks(self, X=None, y=None, groups=None):
+        targets = encode_targets(y)
+        group = _group_codes(groups)
+        n_labelled = len(np.unique(group[targets.mass > 0]))
+        if n_labelled < self.n_splits:
+            raise ValueError(
+                f"n_splits={self.n_splits}, but only {n_labelled} groups have mass: every fold "
+                "needs one. Use fewer folds."
+            )
+        strengths = strengths_of_rows(targets)
+        _warn_of_rare_classes(
+            targets.classes,
+            group_sums(group, strengths),
+            self.n_splits,
+            "folds",
+            "n_splits",
+            "groups",
+        )
+        fold = deal_groups(strengths, group, self.n_splits, self._rng())[group]
         for number in range(self.n_splits):
             yield fold == number
 
@@ -165,7 +302,7 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
 
     See Also
     --------
-    SoftStratifiedKFold : Every row is tested on once; says how rows are dealt.
+    SoftStratifiedKFold : Every row is tested on once; its Notes say how rows are dealt.
 
     Examples
     --------
@@ -179,12 +316,19 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
     14 6 [30 30]
     """
 
-    def __init__(self, n_splits=10, *, test_size=None, train_size=None, random_state=None):
+    def __init__(
+        self,
+        n_splits: int = 10,
+        *,
+        test_size: float | None = None,
+        train_size: float | None = None,
+        random_state: Any = None,
+    ):
         super().__init__(
             n_splits, test_size=test_size, train_size=train_size, random_state=random_state
         )
 
-    def split(self, X, y, groups=None):
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the rows of every training and test part.
 
         Parameters
@@ -195,7 +339,7 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
                 (n_samples, n_classes)
             Labels, distributions or counts.
         groups : object, default=None
-            Ignored.
+            Ignored, with a warning if it is given.
 
         Yields
         ------
@@ -207,18 +351,21 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
         Warns
         -----
         UserWarning
-            If fewer than two rows have mass of some class, which then is missing from some parts.
+            If fewer than two rows have mass of some class, which then is missing from some parts;
+            if `groups` is given.
         """
-        yield from super().split(X, y, groups)
+        _warn_of_groups(self, groups)
+        return super().split(X, y)
 
     def _iter_indices(self, X, y, groups=None):
         targets = encode_targets(y)
-        _warn_of_rare_classes(targets, 2, "parts", "the two parts")
+        strengths = strengths_of_rows(targets)
+        _warn_of_rare_classes(targets.classes, strengths, 2, "parts", "the two parts")
         n_train, n_test = self._sizes(targets.n_samples)
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
             slots = _interleave([n_train, n_test, targets.n_samples - n_train - n_test], rng)
-            part = _deal(targets, slots, 3, rng)
+            part = deal_evenly(strengths, slots, 3, rng)
             yield tuple(rng.permutation(np.flatnonzero(part == number)) for number in (0, 1))
 
     def _sizes(self, n_samples):
@@ -228,7 +375,7 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
         return len(train), len(test)
 
 
-def make_splitter(cv, *, matrix, classifier=True):
+def make_splitter(cv: Any, *, matrix: bool, classifier: bool = True) -> Any:
     """Return a splitter for `cv` as scikit-learn's tools take it, safe for a matrix y.
 
     Parameters
@@ -247,27 +394,61 @@ def make_splitter(cv, *, matrix, classifier=True):
     """
     if cv is not None and not isinstance(cv, Integral):
         return check_cv(cv)
-    n_splits = 5 if cv is None else cv
+    n_splits = 5 if cv is None else int(cv)
     if matrix:
         return SoftStratifiedKFold(n_splits)
     return StratifiedKFold(n_splits) if classifier else check_cv(n_splits)
 
 
-def _warn_of_rare_classes(targets, n_parts, parts, reason):
+def _warn_of_groups(splitter, groups):
+    """Warn that a splitter does not look at the groups, as scikit-learn's do."""
+    if groups is not None:
+        warnings.warn(
+            f"The groups parameter is ignored by {type(splitter).__name__}: use "
+            "SoftStratifiedGroupKFold to keep the rows of a group together.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _warn_of_rare_classes(classes, strengths, n_parts, parts, reason, rows="rows"):
     """Warn of classes that have mass in fewer rows than there are parts."""
-    if targets.codes is not None:
-        n_rows = np.bincount(targets.codes, minlength=targets.n_classes)
-    else:
-        n_rows = np.asarray((targets.matrix > 0).sum(axis=0)).ravel()
+    n_rows = np.bincount(strengths.indices, minlength=len(classes))
     rare = (n_rows > 0) & (n_rows < n_parts)
     if rare.any():
-        names = dict(zip(targets.classes[rare][:10].tolist(), n_rows[rare].tolist(), strict=False))
+        names = dict(zip(classes[rare][:10].tolist(), n_rows[rare].tolist(), strict=False))
         warnings.warn(
-            f"{rare.sum()} of {targets.n_classes} classes have mass in fewer rows than {reason} "
-            f"({n_parts}), so that some {parts} have none of them. Rows by class: {names}.",
+            f"{rare.sum()} of {len(classes)} classes have mass in fewer {rows} than {reason} "
+            f"({n_parts}), so that some {parts} have none of them. {rows.capitalize()} by class: "
+            f"{names}.",
             UserWarning,
             stacklevel=4,
         )
+
+
+def _group_codes(groups):
+    """Return the group of every row as a number from 0, by order of first appearance."""
+    groups = check_array(
+        groups, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="groups"
+    )
+    if groups.ndim != 1:
+        raise ValueError(
+            f"groups must be 1-D, the group of every row, got an array of shape {groups.shape}."
+        )
+    values = groups.tolist()
+    missing = [row for row, value in enumerate(values) if _is_missing(value)]
+    if missing:
+        raise ValueError(
+            f"groups has no group for {len(missing)} rows, the first of them row {missing[0]}: "
+            "name one for each, or leave these rows out."
+        )
+    number: dict[Any, int] = {}
+    return np.array([number.setdefault(value, len(number)) for value in values])
+
+
+def _is_missing(value):
+    """Return whether a value is None, NaN or pandas' NA, which equals nothing."""
+    return value is None or (value != value) is not False
 
 
 def _interleave(sizes, rng):
@@ -275,96 +456,3 @@ def _interleave(sizes, rng):
     part = np.repeat(np.arange(len(sizes)), sizes)
     place = np.concatenate([(np.arange(size) + rng.uniform()) / max(size, 1) for size in sizes])
     return part[np.argsort(place, kind="stable")]
-
-
-def _deal(targets, slots, n_parts, rng):
-    """Give every row to a part, such that the targets of all parts are alike.
-
-    Parameters
-    ----------
-    targets : Targets
-    slots : ndarray of shape (n_samples,) of int
-        Parts in the order in which they take rows.
-    n_parts : int
-    rng : RandomState or None
-        None deals rows in the order they have.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,) of int
-        Part of every row.
-    """
-    n_samples = targets.n_samples
-    order = np.arange(n_samples) if rng is None else rng.permutation(n_samples)
-    leading = _leading_class(targets)
-    order = order[np.argsort(leading[order], kind="stable")]
-    part = np.empty(n_samples, dtype=np.intp)
-    part[order] = slots
-    if _is_hard(targets):
-        return part
-    quantities = _quantities(targets)
-    share = np.bincount(slots, minlength=n_parts) / n_samples
-    length = _round_length(share)
-    excess = np.zeros((n_parts, quantities.shape[1]))
-    for start in range(0, n_samples, length):
-        rows, takers = order[start : start + length], slots[start : start + length]
-        dealt = quantities[rows]
-        # Linear in the rows: the squares of the rows themselves do not depend on who takes them.
-        i, j = linear_sum_assignment(dealt @ (excess[takers] / share[takers, None]).T)
-        part[rows[i]] = takers[j]
-        np.add.at(excess, takers[j], dealt[i])
-        excess -= share[:, None] * dealt.sum(axis=0)
-    return part
-
-
-def _leading_class(targets):
-    """Return the code of every row's heaviest class; unlabelled rows are a class of their own."""
-    if targets.codes is not None:
-        return targets.codes
-    leading = np.asarray(targets.matrix.argmax(axis=1)).ravel()
-    return np.where(targets.mass > 0, leading, targets.n_classes)
-
-
-def _is_hard(targets):
-    """Return whether every labelled row has one class and they all weigh the same."""
-    if targets.codes is not None:
-        return True
-    labelled = targets.mass[targets.mass > 0]
-    n_entries = (
-        targets.matrix.count_nonzero()
-        if sp.issparse(targets.matrix)
-        else np.count_nonzero(targets.matrix)
-    )
-    return n_entries == len(labelled) and labelled.min() == labelled.max()
-
-
-def _quantities(targets):
-    """Return what is to be even for every row: strengths of the classes, and entropy.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_quantities)
-        Columns of unit norm.
-    """
-    strengths = targets.matrix
-    if targets.n_classes > _MAX_QUANTITIES:
-        sums = np.random.RandomState(0).normal(size=(targets.n_classes, _MAX_QUANTITIES))
-        squares = strengths.multiply(strengths) if sp.issparse(strengths) else strengths**2
-        strengths = strengths @ (sums / _or_one(np.sqrt(squares.sum(axis=0)))[:, None])
-    elif sp.issparse(strengths):
-        strengths = strengths.toarray()
-    entropy = targets.mass * targets.row_entropy()
-    quantities = np.column_stack([strengths, entropy]).astype(np.float64)
-    return quantities / _or_one(np.linalg.norm(quantities, axis=0))
-
-
-def _or_one(values):
-    """Return a flat array with ones in place of zeros, to divide by."""
-    values = np.asarray(values, dtype=np.float64).ravel()
-    return np.where(values > 0, values, 1.0)
-
-
-def _round_length(share):
-    """Return the number of rows of a round: if the limit allows, every part takes one or more."""
-    smallest = share[share > 0].min()
-    return min(_MAX_ROUND, max(2, round(1.0 / smallest)))
