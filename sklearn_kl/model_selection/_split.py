@@ -128,7 +128,7 @@ class SoftStratifiedKFold(_SoftFolds):
     """
 
     def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the rows of every fold and of its complement.
+        """Split the rows into every fold and its complement.
 
         Parameters
         ----------
@@ -140,12 +140,10 @@ class SoftStratifiedKFold(_SoftFolds):
         groups : object, default=None
             Ignored, with a warning if it is given.
 
-        Yields
-        ------
-        train : ndarray of int
-            Rows to train on, ascending.
-        test : ndarray of int
-            Rows to test on, ascending.
+        Returns
+        -------
+        iterator of tuple of (ndarray of int, ndarray of int)
+            The rows to train on and those to test on, both ascending, for every fold.
 
         Raises
         ------
@@ -226,7 +224,7 @@ class SoftStratifiedGroupKFold(_SoftFolds):
     __metadata_request__split = {"groups": True}
 
     def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the rows of every fold and of its complement.
+        """Split the rows into every fold and its complement.
 
         Parameters
         ----------
@@ -238,12 +236,10 @@ class SoftStratifiedGroupKFold(_SoftFolds):
         groups : array-like of shape (n_samples,)
             Group of every row: strings or numbers.
 
-        Yields
-        ------
-        train : ndarray of int
-            Rows to train on, ascending.
-        test : ndarray of int
-            Rows to test on, ascending.
+        Returns
+        -------
+        iterator of tuple of (ndarray of int, ndarray of int)
+            The rows to train on and those to test on, both ascending, for every fold.
 
         Raises
         ------
@@ -329,7 +325,7 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
         )
 
     def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the rows of every training and test part.
+        """Split the rows into a training and a test part, at random.
 
         Parameters
         ----------
@@ -341,12 +337,10 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
         groups : object, default=None
             Ignored, with a warning if it is given.
 
-        Yields
-        ------
-        train : ndarray of int
-            Rows to train on, in random order.
-        test : ndarray of int
-            Rows to test on, in random order.
+        Returns
+        -------
+        iterator of tuple of (ndarray of int, ndarray of int)
+            The rows to train on and those to test on, both in random order, for every split.
 
         Warns
         -----
