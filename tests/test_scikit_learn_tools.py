@@ -33,7 +33,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn_kl import KLClassifier, KLClassifierCV
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.labels import ReplicatedRows
-from sklearn_kl.metrics import neg_cross_entropy_scorer
+from sklearn_kl.metrics import get_scorer, neg_cross_entropy_scorer
 from sklearn_kl.model_selection import SoftStratifiedKFold, cross_val_predict
 
 X, VOTES, Y = make_soft_classification(150, 5, 3, random_state=0)
@@ -66,7 +66,7 @@ def routed():
     """Return a model and a scorer that ask for target_proba, with metadata routing enabled."""
     with config_context(enable_metadata_routing=True):
         model = KLClassifier().set_fit_request(target_proba=True)
-        yield model, neg_cross_entropy_scorer.set_score_request(target_proba=True)
+        yield model, get_scorer("neg_cross_entropy").set_score_request(target_proba=True)
 
 
 def label_folds():
@@ -114,6 +114,14 @@ def test_searches(name):
     means = [np.mean(score_by_hand(KLClassifier(C=C), FOLDS.split(X, Y))) for C in GRID["C"]]
     assert search.best_params_["C"] == GRID["C"][np.argmax(means)]
     assert search.score(X, Y) == neg_cross_entropy_scorer(search.best_estimator_, X, Y)
+
+
+def test_scorers_of_this_package_are_passed_as_objects():
+    assert KLClassifierCV(Cs=[1.0], scoring="neg_kl_divergence").fit(X, Y).C_ == 1.0
+    with pytest.raises(ValueError, match="must be a str among"):
+        GridSearchCV(KLClassifier(), GRID, scoring="neg_kl_divergence").fit(X, LABELS)
+    scoring = get_scorer("neg_kl_divergence")
+    assert GridSearchCV(KLClassifier(), GRID, scoring=scoring, cv=FOLDS).fit(X, Y).best_score_ < 0
 
 
 @pytest.mark.parametrize("name", SEARCHES)

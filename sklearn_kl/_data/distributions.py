@@ -107,7 +107,9 @@ def _advice(proba: NDArray, worst: float, name: str) -> str:
     if proba.ndim == 2 and n_classes == 1:
         return "Pass the probabilities of the second of two classes as a 1-D array."
     rows = proba.ndim == 2
-    mend = f"sklearn_kl.labels.normalize_rows({name})" if rows else f"{name} / {name}.sum()"
+    # The argument of a caller, or what a sentence calls the output of a model.
+    argument = f"({name})" if name.isidentifier() else ""
+    mend = f"sklearn_kl.labels.normalize_rows{argument}" if rows else f"{name} / {name}.sum()"
     digits = _printed_digits(proba) if abs(worst) < 2 else None
     if digits is not None and abs(worst - 1.0) <= 0.51 * n_classes * 10.0**-digits:
         return (

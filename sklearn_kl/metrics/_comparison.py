@@ -1,13 +1,16 @@
 """Paired comparison of two models on the same rows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import bootstrap
 from sklearn.utils import check_random_state
 
 from sklearn_kl._data import simplex
-from sklearn_kl.metrics._decomposition import weighted_pair
+from sklearn_kl._typing import MatrixLike
+from sklearn_kl.metrics._pairs import weighted_pair
 
 # Numbers that a batch of resamples may hold at once.
 _BATCH_SIZE = 2**20
@@ -60,16 +63,16 @@ class KLComparison:
 
 
 def compare_kl(
-    y_true,
-    proba_a,
-    proba_b,
+    y_true: MatrixLike,
+    proba_a: ArrayLike,
+    proba_b: ArrayLike,
     *,
-    sample_weight=None,
-    labels=None,
-    confidence_level=0.95,
-    n_resamples=2000,
-    random_state=None,
-):
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    confidence_level: float = 0.95,
+    n_resamples: int = 2000,
+    random_state: Any = None,
+) -> KLComparison:
     """Compare two models by the difference of their KL divergences, with a confidence interval.
 
     Both models are judged on the same rows, so that what makes a row hard for both cancels in

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import xlogy
 
 from sklearn_kl._data import simplex
-from sklearn_kl.metrics._pairs import check_pair, distributions
+from sklearn_kl._typing import MatrixLike
+from sklearn_kl.metrics._pairs import weighted_pair
 
 # What a cross-entropy is the sum of, in the order in which displays stack it.
 TERMS = ("entropy", "grouping", "calibration", "within_bin")
@@ -67,21 +69,21 @@ class KLDecomposition:
     n_bins: int | None
 
     @property
-    def kl_divergence(self):
+    def kl_divergence(self) -> float:
         """Mean KL divergence from the targets, nats: all terms but the entropy."""
         return self.grouping + self.calibration + self.within_bin
 
     @property
-    def refinement(self):
+    def refinement(self) -> float:
         """Loss of the calibrated predictions, nats: entropy and grouping."""
         return self.entropy + self.grouping
 
     @property
-    def resolution(self):
+    def resolution(self) -> float:
         """What the calibrated predictions know beyond the mean target, nats."""
         return self.uncertainty - self.refinement
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, float]:
         """Collect the terms that sum to the cross-entropy.
 
         Returns
@@ -93,8 +95,14 @@ class KLDecomposition:
 
 
 def kl_decomposition(
-    y_true, y_proba, *, sample_weight=None, labels=None, method="binned", n_bins=10
-):
+    y_true: MatrixLike,
+    y_proba: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    method: str = "binned",
+    n_bins: int = 10,
+) -> KLDecomposition:
     """Split the cross-entropy into entropy, grouping and calibration, in nats.
 
     With c(q) the mean target of all rows that get the prediction q::
@@ -196,7 +204,14 @@ def kl_decomposition(
     )
 
 
-def class_kl_contributions(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
+def class_kl_contributions(
+    y_true: MatrixLike,
+    y_proba: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    per_sample: bool = False,
+) -> NDArray:
     """Share of every class in the KL divergence, ``p_k log(p_k / q_k) - p_k + q_k``, in nats.
 
     No contribution is negative, each is 0 only where the class is predicted exactly, and they sum
@@ -261,28 +276,7 @@ def class_kl_contributions(y_true, y_proba, *, sample_weight=None, labels=None, 
     return np.array([_mean(column, weight) for column in terms.T])
 
 
-def weighted_pair(y_true, y_proba, labels, sample_weight):
-    """Return what a mean over rows needs.
-
-    Returns
-    -------
-    p : ndarray of shape (n_kept, n_classes)
-        Distributions of the targets of the rows that weigh something.
-    q : ndarray of shape (n_kept, n_classes)
-        Their predictions, float64.
-    weight : ndarray of shape (n_kept,)
-        Their weights, which sum to one.
-    kept : ndarray of shape (n_samples,) of bool
-        Which rows these are.
-    """
-    targets, y_proba = check_pair(y_true, y_proba, labels, sample_weight)
-    kept = targets.mass > 0
-    weight = targets.mass[kept] / targets.mass.sum()
-    p = distributions(targets, slice(None)).astype(np.float64)
-    return p[kept], y_proba[kept].astype(np.float64), weight, kept
-
-
-def split_bins(q, weight, n_bins):
+def split_bins(q: NDArray, weight: NDArray, n_bins: int) -> list[NDArray]:
     """Group similar rows of a matrix.
 
     Parameters

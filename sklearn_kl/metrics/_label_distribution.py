@@ -1,11 +1,22 @@
 """The other five measures of the label-distribution-learning literature."""
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, evaluate
 
 
-def chebyshev_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
+def chebyshev_distance(
+    y_true: MatrixLike,
+    y_proba: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    per_sample: bool = False,
+) -> Any:
     """Chebyshev distance ``max_k |p_k - q_k|`` of targets and predictions.
 
     The smaller the better, between 0 and 1: the error of the class that is predicted worst.
@@ -62,7 +73,14 @@ def chebyshev_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_
     return evaluate(chebyshev_rows, pair, None, per_sample)
 
 
-def clark_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
+def clark_distance(
+    y_true: MatrixLike,
+    y_proba: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    per_sample: bool = False,
+) -> Any:
     """Clark distance ``sqrt(sum_k ((p_k - q_k) / (p_k + q_k))^2)`` of targets and predictions.
 
     The smaller the better, between 0 and the square root of the number of classes. Relative errors
@@ -115,7 +133,14 @@ def clark_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_samp
     return evaluate(clark_rows, pair, None, per_sample)
 
 
-def canberra_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
+def canberra_distance(
+    y_true: MatrixLike,
+    y_proba: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    per_sample: bool = False,
+) -> Any:
     """Canberra distance ``sum_k |p_k - q_k| / (p_k + q_k)`` of targets and predictions.
 
     The smaller the better, between 0 and the number of classes. Relative errors count alike for
@@ -168,7 +193,14 @@ def canberra_distance(y_true, y_proba, *, sample_weight=None, labels=None, per_s
     return evaluate(canberra_rows, pair, None, per_sample)
 
 
-def cosine_similarity_score(y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False):
+def cosine_similarity_score(
+    y_true: MatrixLike,
+    y_proba: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    per_sample: bool = False,
+) -> Any:
     """Cosine ``p'q / (||p|| ||q||)`` of the angle between targets and predictions.
 
     The greater the better, between 0 and 1.
@@ -220,8 +252,13 @@ def cosine_similarity_score(y_true, y_proba, *, sample_weight=None, labels=None,
 
 
 def intersection_similarity_score(
-    y_true, y_proba, *, sample_weight=None, labels=None, per_sample=False
-):
+    y_true: MatrixLike,
+    y_proba: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    per_sample: bool = False,
+) -> Any:
     """Intersection ``sum_k min(p_k, q_k)``, the mass that targets and predictions share.
 
     The greater the better, between 0 and 1: one less the total variation distance.
@@ -272,33 +309,33 @@ def intersection_similarity_score(
     return evaluate(intersection_rows, pair, None, per_sample)
 
 
-def chebyshev_rows(p, q):
+def chebyshev_rows(p: NDArray, q: NDArray) -> NDArray:
     """Largest difference of every row."""
     return np.abs(p - q).max(axis=-1)
 
 
-def clark_rows(p, q):
+def clark_rows(p: NDArray, q: NDArray) -> NDArray:
     """Euclidean norm of the relative differences of every row."""
     return np.sqrt((_relative_difference(p, q) ** 2).sum(axis=-1))
 
 
-def canberra_rows(p, q):
+def canberra_rows(p: NDArray, q: NDArray) -> NDArray:
     """Sum of the relative differences of every row."""
     return _relative_difference(p, q).sum(axis=-1)
 
 
-def cosine_rows(p, q):
+def cosine_rows(p: NDArray, q: NDArray) -> NDArray:
     """Cosine of the angle between the rows."""
     norms = np.linalg.norm(p, axis=-1) * np.linalg.norm(q, axis=-1)
     return (p * q).sum(axis=-1) / norms
 
 
-def intersection_rows(p, q):
+def intersection_rows(p: NDArray, q: NDArray) -> NDArray:
     """Mass that both rows give to the same classes."""
     return np.minimum(p, q).sum(axis=-1)
 
 
-def _relative_difference(p, q):
+def _relative_difference(p: NDArray, q: NDArray) -> NDArray:
     """Return ``|p - q| / (p + q)``, 0 where both are 0."""
     difference, total = np.abs(p - q), p + q
     # Not total > 0, which would turn the nan of an unlabelled row into a zero.

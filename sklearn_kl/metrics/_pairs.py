@@ -1,13 +1,18 @@
 """Targets beside predicted probabilities: validation, values of rows, weighted means."""
 
+from collections.abc import Callable
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from sklearn_kl._data import simplex
+from sklearn_kl._data.distributions import check_distributions, sum_tolerance, zero_rounding
 from sklearn_kl._data.encode import column_names, encode_targets
+from sklearn_kl._data.targets import Targets
 
 # Functions that look at a row only where y_true has mass: of a label's row, at one number.
 _READ_ON_SUPPORT = (simplex.entropy, simplex.cross_entropy, simplex.kl_divergence)
@@ -15,9 +20,10 @@ _READ_ON_SUPPORT = (simplex.entropy, simplex.cross_entropy, simplex.kl_divergenc
 _BLOCK_SIZE = 2**16
 # Mean divergences below this, in nats, cannot be told from the rounding of a sum over many rows.
 _NO_DIVERGENCE = 1e-12
+_SEPARATE_QUESTIONS = "Scores of separate yes-or-no questions cannot be judged as one distribution."
 
 
-def row_values(function, targets, *y_proba):
+def row_values(function: Callable, targets: Targets, *y_proba: NDArray) -> NDArray:
     """Value of a row function of the simplex for every row, in nats.
 
     Parameters
@@ -46,12 +52,12 @@ def row_values(function, targets, *y_proba):
     return values
 
 
-def mean_divergence(divergence, targets, y_proba):
+def mean_divergence(divergence: Callable, targets: Targets, y_proba: NDArray) -> float:
     """Mean of a row function of the simplex in nats, rows weighing their mass."""
     return _weighted_mean(row_values(divergence, targets, y_proba), targets.mass)
 
 
-def explained_divergence(targets, y_proba):
+def explained_divergence(targets: Targets, y_proba: NDArray) -> float:
     """Share of the KL divergence of the class prior that y_proba removes."""
     missed = mean_divergence(simplex.kl_divergence, targets, y_proba)
     prior = targets.class_mass() / targets.mass.sum()
@@ -64,7 +70,7 @@ def explained_divergence(targets, y_proba):
     return 1.0 if missed <= _NO_DIVERGENCE else -np.inf
 
 
-def check_proba(y_proba, *, name="y_proba", min_tolerance=0.0):
+def check_proba(y_proba: Any, *, name: str = "y_proba") -> NDArray:
     """Validate predicted probabilities.
 
     Parameters
@@ -73,52 +79,30 @@ def check_proba(y_proba, *, name="y_proba", min_tolerance=0.0):
         Probabilities of all classes, or of the second of two.
     name : str, default="y_proba"
         What error messages call the argument.
-    min_tolerance : float, default=0.0
-        By how much a row may always miss the sum of one; the square root of the machine epsilon of
-        the dtype of `y_proba` is allowed where that is more.
 
     Returns
     -------
     ndarray of shape (n_samples, n_classes)
-        Floating-point numbers, as they were given.
+        Floating-point numbers, as they were given; negative rounding errors are zeros.
     """
     y_proba = check_array(y_proba, dtype="numeric", ensure_2d=False, input_name=name)
     if y_proba.dtype not in (np.float16, np.float32, np.float64):
         y_proba = y_proba.astype(np.float64)
-    if y_proba.min() < 0 or (y_proba.ndim == 1 and y_proba.max() > 1):
-        outside = y_proba.min() if y_proba.min() < 0 else y_proba.max()
+    if y_proba.ndim == 2:
+        return check_distributions(y_proba, name, hint=_SEPARATE_QUESTIONS)
+    second = zero_rounding(y_proba, name)
+    if second.max() > 1.0 + sum_tolerance(2, second.dtype):
         raise ValueError(
-            f"{name} contains {outside:g}, but probabilities lie between 0 and 1. Pass the output "
-            "of predict_proba, not of decision_function or predict_log_proba."
+            f"{name} contains {second.max():g}, but probabilities lie between 0 and 1. Pass the "
+            "output of predict_proba, not of decision_function or predict_log_proba."
         )
-    if y_proba.ndim == 1:
-        second = y_proba.astype(np.float64)
-        return np.column_stack([1.0 - second, second])
-    tolerance = max(min_tolerance, float(np.sqrt(np.finfo(y_proba.dtype).eps)))
-    _check_sums(y_proba, tolerance, name)
-    return y_proba
+    second = second.astype(np.float64)
+    return np.column_stack([np.maximum(1.0 - second, 0.0), second])
 
 
-def _check_sums(y_proba, tolerance, name):
-    """Raise unless every row sums to one."""
-    sums = y_proba.sum(axis=1, dtype=np.float64)
-    worst = np.argmax(np.abs(sums - 1.0))
-    if abs(sums[worst] - 1.0) <= tolerance:
-        return
-    if y_proba.shape[1] == 1:
-        fix = "Pass the probabilities of the second of two classes as a 1-D array."
-    else:
-        fix = (
-            "Divide the rows by their sums if they are proportional to probabilities; scores of "
-            "separate yes-or-no questions cannot be judged as one distribution."
-        )
-    raise ValueError(
-        f"The rows of {name} must sum to one within {tolerance:.1e}, but row {worst} sums to "
-        f"{sums[worst]:.10g}. {fix}"
-    )
-
-
-def check_pair(y_true, y_proba, labels, sample_weight):
+def check_pair(
+    y_true: Any, y_proba: Any, labels: Any, sample_weight: Any
+) -> tuple[Targets, NDArray]:
     """Return the targets and the predictions, their columns in the same order."""
     names = column_names(y_proba)
     y_proba = check_proba(y_proba)
@@ -136,7 +120,30 @@ def check_pair(y_true, y_proba, labels, sample_weight):
     return targets, y_proba
 
 
-def check_same_rows(targets, y_proba, name="y_true"):
+def weighted_pair(
+    y_true: Any, y_proba: Any, labels: Any, sample_weight: Any
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return what a mean over rows needs.
+
+    Returns
+    -------
+    p : ndarray of shape (n_kept, n_classes)
+        Distributions of the targets of the rows that weigh something.
+    q : ndarray of shape (n_kept, n_classes)
+        Their predictions, float64.
+    weight : ndarray of shape (n_kept,)
+        Their weights, which sum to one.
+    kept : ndarray of shape (n_samples,) of bool
+        Which rows these are.
+    """
+    targets, y_proba = check_pair(y_true, y_proba, labels, sample_weight)
+    kept = targets.mass > 0
+    weight = targets.mass[kept] / targets.mass.sum()
+    p = distributions(targets, slice(None)).astype(np.float64)
+    return p[kept], y_proba[kept].astype(np.float64), weight, kept
+
+
+def check_same_rows(targets: Targets, y_proba: NDArray, name: str = "y_true") -> None:
     """Raise unless there is one row of y_proba for every row of the targets."""
     if targets.n_samples != len(y_proba):
         raise ValueError(
@@ -165,7 +172,7 @@ def _check_labels(labels, names, n_columns):
     return labels
 
 
-def distributions(targets, rows):
+def distributions(targets: Targets, rows: slice) -> NDArray:
     """Distributions of a slice of rows, nan where unlabelled, whatever the sample weight.
 
     Returns
@@ -180,7 +187,7 @@ def distributions(targets, rows):
     return np.divide(dense, total, out=np.full(dense.shape, np.nan), where=total > 0)
 
 
-def row_entropy(targets):
+def row_entropy(targets: Targets) -> NDArray:
     """Entropy of every row's distribution, nan where unlabelled."""
     if not sp.issparse(targets.matrix):
         return row_values(simplex.entropy, targets)
@@ -189,13 +196,15 @@ def row_entropy(targets):
     return rows
 
 
-def evaluate(divergence, pair, base, per_sample):
+def evaluate(
+    divergence: Callable, pair: tuple[Targets, NDArray], base: float | None, per_sample: bool
+) -> Any:
     """Return the mean of a row function over a pair of targets and predictions, or its values."""
     targets, _ = pair
     return summarise(row_values(divergence, *pair), targets.mass, base, per_sample)
 
 
-def summarise(rows, mass, base, per_sample):
+def summarise(rows: NDArray, mass: NDArray, base: float | None, per_sample: bool) -> Any:
     """Return the values of the rows, or their mean, in the unit that base asks for."""
     rows = rows / _nats_per_unit(base)
     return rows if per_sample else _weighted_mean(rows, mass)

@@ -1,17 +1,22 @@
 """Scorers: the metrics in the form that scikit-learn's model selection calls."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer as _get_sklearn_scorer
 from sklearn.metrics import get_scorer_names as _get_sklearn_scorer_names
 
 from sklearn_kl._data import simplex
 from sklearn_kl._data.classes import find_columns
 from sklearn_kl._data.encode import column_names, encode_targets
+from sklearn_kl._data.targets import Targets
 from sklearn_kl._sklearn import RequestMethod, _BaseScorer
+from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._label_distribution import (
     canberra_rows,
     chebyshev_rows,
@@ -25,10 +30,6 @@ from sklearn_kl.metrics._pairs import (
     explained_divergence,
     mean_divergence,
 )
-
-# Averages of float32 models (VotingClassifier, BaggingClassifier) come as float64 with sums that
-# are as exact as float32 is.
-_SUM_TOLERANCE = float(np.sqrt(np.finfo(np.float32).eps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +76,8 @@ class ProbabilityScorer(_BaseScorer):
         Weights of the rows, which multiply their mass.
     target_proba : array-like of shape (n_samples, n_classes), default=None
         Distributions or vote counts to judge by instead of `y_true`, which then is not read. With
-        metadata routing enabled, ``set_score_request(target_proba=True)`` has scikit-learn pass
-        it, and `sample_weight` likewise.
+        metadata routing enabled, ``set_score_request(target_proba=True)`` on a copy, as of
+        `get_scorer`, has scikit-learn pass it, and `sample_weight` likewise.
 
     Returns
     -------
@@ -112,17 +113,25 @@ class ProbabilityScorer(_BaseScorer):
     # scikit-learn 1.6 does not look at the signature for what a scorer may request.
     __metadata_request__score = {"sample_weight": None, "target_proba": None}
 
-    def __init__(self, name, value, sign):
+    def __init__(self, name: str, value: Callable, sign: int):
         """Make the scorer `name` of sign * value(Targets, ndarray of probabilities)."""
         super().__init__(
             partial(score_prediction, value), sign, kwargs={}, response_method="predict_proba"
         )
         self._name = name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"get_scorer({self._name!r})"
 
-    def __call__(self, estimator, X, y_true, *, sample_weight=None, target_proba=None):
+    def __call__(
+        self,
+        estimator: Any,
+        X: Any,
+        y_true: MatrixLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        target_proba: MatrixLike | None = None,
+    ) -> float:
         """Score an estimator, with or without metadata routing; see the class."""
         return self._score(
             None, estimator, X, y_true, sample_weight=sample_weight, target_proba=target_proba
@@ -141,7 +150,7 @@ class ProbabilityScorer(_BaseScorer):
 ProbabilityScorer.set_score_request = RequestMethod("score", ["sample_weight", "target_proba"])
 
 
-def predict(estimator, X):
+def predict(estimator: Any, X: Any) -> Prediction:
     """Return the Prediction of a fitted classifier."""
     source = type(estimator).__name__
     if not hasattr(estimator, "predict_proba"):
@@ -156,9 +165,7 @@ def predict(estimator, X):
             "matrix and took every column for a target of its own. Fit it on labels, or use a "
             "classifier that trains on distributions."
         )
-    y_proba = check_proba(
-        y_proba, name=f"the predict_proba of {source}", min_tolerance=_SUM_TOLERANCE
-    )
+    y_proba = check_proba(y_proba, name=f"the predict_proba of {source}")
     classes = getattr(estimator, "classes_", None)
     if classes is None or len(classes) != y_proba.shape[1]:
         found = "no classes_" if classes is None else f"{len(classes)} classes_"
@@ -169,7 +176,14 @@ def predict(estimator, X):
     return Prediction(y_proba, np.asarray(classes), source)
 
 
-def score_prediction(value, y_true, y_proba, *, sample_weight=None, target_proba=None):
+def score_prediction(
+    value: Callable,
+    y_true: Any,
+    y_proba: Prediction,
+    *,
+    sample_weight: Any = None,
+    target_proba: Any = None,
+) -> float:
     """Evaluate a function of targets and probabilities on a Prediction.
 
     Parameters
@@ -200,7 +214,7 @@ def score_prediction(value, y_true, y_proba, *, sample_weight=None, target_proba
     return value(targets, np.pad(y_proba.proba, [(0, 0), (0, n_unknown)]))
 
 
-def match_classes(y_true, prediction, *, sample_weight, name):
+def match_classes(y_true: Any, prediction: Prediction, *, sample_weight: Any, name: str) -> Targets:
     """Return Targets over the classes of a prediction, followed by those it does not know."""
     names = column_names(y_true)
     if names is not None and len(names) > 1:
@@ -278,7 +292,7 @@ _SCORERS = {
 }
 
 
-def get_scorer(scoring):
+def get_scorer(scoring: str | Callable | None) -> Callable:
     """Get a scorer by its name, from this package or from scikit-learn.
 
     Parameters
@@ -291,8 +305,8 @@ def get_scorer(scoring):
     Returns
     -------
     callable
-        ``scorer(estimator, X, y_true)``. A name gives a new copy every time, so that
-        ``set_score_request`` on it changes no other scorer.
+        ``scorer(estimator, X, y_true)``. A name, or a scorer of this package, gives a new copy
+        every time, so that ``set_score_request`` on it changes no other scorer.
 
     Raises
     ------
@@ -305,8 +319,13 @@ def get_scorer(scoring):
 
     Notes
     -----
-    A string passed as ``scoring`` to scikit-learn is looked up among its own names alone: pass the
-    scorer that this function returns.
+    A string passed as ``scoring`` to GridSearchCV and other tools of scikit-learn is looked up
+    among its own names alone: pass the scorer that this function returns, as below. KLClassifierCV
+    takes the names.
+
+    The scorers of this module, such as `neg_kl_divergence_scorer`, are one object for everybody who
+    imports them: request metadata of a copy, as in
+    ``get_scorer("neg_kl_divergence").set_score_request(target_proba=True)``.
 
     Examples
     --------
@@ -324,7 +343,9 @@ def get_scorer(scoring):
     {'C': 1.0}
     """
     if isinstance(scoring, str) and scoring in _SCORERS:
-        return copy.deepcopy(_SCORERS[scoring])
+        scoring = _SCORERS[scoring]
+    if isinstance(scoring, ProbabilityScorer):
+        return copy.deepcopy(scoring)
     try:
         return _get_sklearn_scorer(scoring)
     except ValueError as error:
@@ -334,7 +355,7 @@ def get_scorer(scoring):
         ) from error
 
 
-def get_scorer_names():
+def get_scorer_names() -> list[str]:
     """List the names that `get_scorer` knows.
 
     Returns

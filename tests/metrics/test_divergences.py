@@ -404,15 +404,18 @@ TWO = [[0.5, 0.5], [0.25, 0.75]]
     [
         (
             [[1.1, -0.1], [0.5, 0.5]],
-            r"y_proba contains -0.1, but probabilities lie between 0 and 1",
+            r"y_proba contains the negative value -0.1, but probabilities lie between 0 and 1",
         ),
         ([[-1.0, -2.0], [-0.5, -1.0]], r"Pass the output of predict_proba, not of decision_func"),
         ([0.5, 1.5], r"y_proba contains 1.5, but probabilities lie between 0 and 1"),
         (
             [[0.5, 0.5], [0.5, 0.6]],
-            r"must sum to one within 1.5e-08, but row 1 sums to 1.1\. Divide",
+            r"must sum to one within 1.9e-06, but row 1 sums to 1.1\. .*normalize_rows\(y_proba\)",
         ),
-        ([[0.0, 0.0], [0.5, 0.5]], r"row 0 sums to 0\. Divide the rows by their sums"),
+        (
+            [[0.0, 0.0], [0.5, 0.5]],
+            r"row 0 sums to 0\. .*yes-or-no questions cannot be",
+        ),
         ([[0.5], [0.6]], r"row 0 sums to 0.5. Pass the probabilities of the second of two .* 1-D"),
         ([[0.5, np.nan], [0.5, 0.5]], r"y_proba contains NaN"),
         ([[0.5, np.inf], [0.5, 0.5]], r"y_proba contains infinity"),
@@ -428,13 +431,6 @@ def test_wrong_predictions_raise(score, y_proba, message):
 def test_sparse_predictions_raise():
     with pytest.raises(TypeError, match=r"y_proba.*dense data is required"):
         kl_divergence(["a", "b"], sp.csr_array(TWO))
-
-
-def test_float64_sums_that_float32_would_allow_raise():
-    y_proba = np.array(TWO) * (1 + 1e-6)
-    with pytest.raises(ValueError, match=r"within 1.5e-08, but row 0 sums to 1.000001"):
-        cross_entropy_loss(["a", "b"], y_proba)
-    cross_entropy_loss(["a", "b"], y_proba.astype(np.float32))
 
 
 @pytest.mark.parametrize(

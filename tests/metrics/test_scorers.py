@@ -493,12 +493,20 @@ def test_copies_keep_their_requests(routing):
     assert pickle.loads(pickle.dumps(scorer)).get_metadata_routing().score.requests["target_proba"]
 
 
+def test_get_scorer_of_a_scorer_is_a_copy():
+    with sklearn.config_context(enable_metadata_routing=True):
+        copied = get_scorer(d2_kl_scorer).set_score_request(target_proba=True)
+        assert copied is not d2_kl_scorer
+        for scorer, expected in ((copied, True), (d2_kl_scorer, None)):
+            assert scorer.get_metadata_routing().score.requests["target_proba"] is expected
+
+
 @pytest.mark.parametrize("name, scorer", list(zip(NAMES, SCORERS, strict=True)))
 def test_get_scorer(name, scorer):
     assert repr(scorer) == f"get_scorer({name!r})"
     assert repr(eval(repr(scorer))) == repr(scorer)
     assert get_scorer(name) is not scorer
-    assert get_scorer(scorer) is scorer
+    assert repr(get_scorer(scorer)) == repr(scorer)
 
 
 def test_get_scorer_passes_other_names_on():

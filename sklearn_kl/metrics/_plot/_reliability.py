@@ -3,8 +3,7 @@
 import numpy as np
 
 from sklearn_kl._data.classes import find_columns, unknown_labels
-from sklearn_kl.metrics._decomposition import weighted_pair
-from sklearn_kl.metrics._pairs import check_pair
+from sklearn_kl.metrics._pairs import check_pair, weighted_pair
 from sklearn_kl.metrics._plot._base import FLOOR_COLOR, class_names, get_axes, look, predict_named
 
 
