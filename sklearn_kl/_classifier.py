@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_scalar, validate_data
 
 from sklearn_kl._data.encode import encode_targets, resolve_targets
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._fit.report import (
     WRAPPER_FRAMES,
     CallbackSupportMixin,
@@ -20,9 +21,9 @@ from sklearn_kl._fit.report import (
 )
 from sklearn_kl._fit.train import Settings, train
 from sklearn_kl._parametric import ParametricClassifier
-from sklearn_kl.models import LinearSoftmax, make_model
-from sklearn_kl.penalties import make_penalty
-from sklearn_kl.solvers import make_solver
+from sklearn_kl.models import LinearSoftmax
+from sklearn_kl.models._names import make_model
+from sklearn_kl.solvers._methods import make_solver
 
 # Attributes of the data, which validation sets before the fit.
 _SEEN = ("n_features_in_", "feature_names_in_")
@@ -63,8 +64,8 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
     solver : {"lbfgs", "newton-cg", "gd"} or Solver, default="lbfgs"
         Quasi-Newton, trust-region Newton with exact Hessian products, or gradient descent; all by
         :func:`scipy.optimize.minimize`, and all reach the same minimum. An instance from
-        :mod:`sklearn_kl.solvers` carries options of its own, which grid search can reach as
-        ``solver__max_iter``.
+        :mod:`sklearn_kl.solvers` carries options of its method, which grid search can reach as
+        ``solver__memory``.
     tol : float, default=1e-7
         Stop when the mean objective is at most this many nats above its minimum, by estimate.
         The estimate does not depend on the units of the features or on the number of rows. A
@@ -374,7 +375,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
             self.random_state,
         )
         total = mixed.mass.sum()
-        penalties = [make_penalty(C, self.l1_ratio, total, model.penalised) for C in Cs]
+        penalties = [Penalty.from_C(C, self.l1_ratio, total, model.penalised) for C in Cs]
         judged = None if self.prior is None else targets
         return train(
             model, X, mixed, penalties, settings, judged=judged, start=start, report=report

@@ -15,7 +15,8 @@ from sklearn_kl._data.lanes import deal_lanes
 from sklearn_kl._data.simplex import log_softmax
 from sklearn_kl._export import to_logistic_regression
 from sklearn_kl._typing import MatrixLike
-from sklearn_kl.models import LinearSoftmax, OrdinalSoftmax, make_model
+from sklearn_kl.models import LinearSoftmax, OrdinalSoftmax
+from sklearn_kl.models._names import make_model
 
 
 def _has_coef(clf):

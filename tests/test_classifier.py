@@ -38,7 +38,8 @@ from sklearn_kl.metrics import (
     neg_kl_divergence_scorer,
 )
 from sklearn_kl.models import CallableModel
-from sklearn_kl.solvers import LBFGS, SOLVERS, GradientDescent, NewtonCG
+from sklearn_kl.solvers import LBFGS, GradientDescent, NewtonCG
+from sklearn_kl.solvers._methods import SOLVERS
 
 EVERY_SOLVER = sorted(SOLVERS)
 EXACT = KLClassifier(tol=1e-14)
@@ -638,15 +639,15 @@ def test_warm_start_from_another_problem_is_an_error(soft):
 
 def test_clone_repr_and_pickle(soft):
     X, y, _ = soft
-    clf = KLClassifier(C=2.0, solver=NewtonCG(max_iter=50)).fit(X, y)
-    assert repr(clf) == "KLClassifier(C=2.0, solver=NewtonCG(max_iter=50))"
+    clf = KLClassifier(C=2.0, solver=LBFGS(memory=5)).fit(X, y)
+    assert repr(clf) == "KLClassifier(C=2.0, solver=LBFGS(memory=5))"
     copy = pickle.loads(pickle.dumps(clf))
     assert_array_equal(copy.predict_proba(X), clf.predict_proba(X))
     assert copy.optimality_gap_ == clf.optimality_gap_
     fresh = clone(clf)
     assert not hasattr(fresh, "coef_")
     assert fresh.solver is not clf.solver
-    assert fresh.get_params()["solver__max_iter"] == 50
+    assert fresh.get_params()["solver__memory"] == 5
 
 
 def test_fit_leaves_the_parameters_alone(soft):
@@ -662,13 +663,24 @@ def test_fit_leaves_the_parameters_alone(soft):
 
 def test_parameters_of_the_solver_in_a_grid_search(hard):
     X, labels = hard
-    grid = {"solver": [LBFGS(), NewtonCG()], "solver__max_iter": [100, 200], "C": [0.1, 1.0]}
+    precondition = [True, False]
+    grid = {"solver": [LBFGS(), NewtonCG()], "solver__precondition": precondition, "C": [0.1, 1.0]}
     search = GridSearchCV(KLClassifier(), grid, cv=3, scoring="neg_log_loss").fit(X, labels)
     assert len(search.cv_results_["params"]) == 8
-    assert search.best_estimator_.get_params()["solver__max_iter"] in (100, 200)
-    limited = KLClassifier(solver=LBFGS()).set_params(solver__max_iter=1, solver__tol=1e-12)
-    with pytest.warns(ConvergenceWarning, match="stopped after 1 iterations"):
-        limited.fit(X, labels)
+    assert search.best_estimator_.get_params()["solver__precondition"] in precondition
+
+
+def test_the_estimator_alone_says_when_to_stop(hard):
+    with pytest.warns(ConvergenceWarning, match=r"tol=1.0e-12; .*Increase max_iter \(now 1\)"):
+        KLClassifier(solver=LBFGS(), max_iter=1, tol=1e-12).fit(*hard)
+
+
+@pytest.mark.parametrize("memory", [0, -1, np.nan, "ten"])
+def test_options_of_a_solver_are_checked_before_the_fit(memory, hard):
+    clf = KLClassifier().fit(*hard)
+    clf.set_params(solver=LBFGS(memory=memory))
+    with pytest.raises(ValueError, match="memory of LBFGS must be a whole number of at least 1"):
+        clf.fit(*hard)
 
 
 def test_grid_search_over_C_by_the_divergence_from_distributions(soft):

@@ -6,12 +6,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_kl import KLClassifier
 from sklearn_kl.models import LowRankSoftmax, MLPSoftmax, OrdinalSoftmax
-from sklearn_kl.solvers import LBFGS, SOLVERS, GradientDescent, NewtonCG
+from sklearn_kl.solvers import LBFGS, GradientDescent, NewtonCG
+from sklearn_kl.solvers._methods import SOLVERS
 
 ESTIMATORS = [KLClassifier(solver=name) for name in sorted(SOLVERS)] + [
     KLClassifier(solver=LBFGS(memory=5)),
-    KLClassifier(solver=NewtonCG(max_iter=200)),
-    KLClassifier(solver=GradientDescent(tol=1e-6)),
+    KLClassifier(solver=NewtonCG(precondition=False)),
+    KLClassifier(solver=GradientDescent(precondition=True)),
     KLClassifier(C=10.0, class_weight="balanced", warm_start=True, n_jobs=1),
     KLClassifier(C=0.5, l1_ratio=1.0),
     KLClassifier(l1_ratio=0.5),

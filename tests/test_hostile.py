@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_kl import KLClassifier
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.models import LowRankSoftmax, MLPSoftmax
-from sklearn_kl.solvers import SOLVERS
+from sklearn_kl.solvers._methods import SOLVERS
 
 EVERY_SOLVER = sorted(SOLVERS)
 

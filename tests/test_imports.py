@@ -1,6 +1,7 @@
 """What importing the package brings in, and where private names of scikit-learn may be used."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,17 @@ def private_imports(path):
 def test_private_names_of_sklearn_have_one_importer():
     importers = {path.name for path in SOURCES if any(private_imports(path))}
     assert importers <= {"_sklearn.py"}
+
+
+def test_names_that_belong_to_the_package_alone_are_not_public():
+    for module, names in {
+        "models": {"MODELS", "make_model"},
+        "penalties": {"L2", "ElasticNet", "Penalty", "make_penalty"},
+        "solvers": {"SOLVERS", "make_solver", "Iteration"},
+    }.items():
+        found = importlib.import_module(f"sklearn_kl.{module}")
+        assert not names & set(found.__all__)
+        assert not [name for name in names if hasattr(found, name)]
 
 
 def test_works_without_optional_packages():

@@ -17,7 +17,7 @@ from sklearn.utils.fixes import parse_version
 from sklearn_kl import KLClassifier
 from sklearn_kl.datasets import load_housing, make_soft_classification
 from sklearn_kl.metrics import neg_kl_divergence_scorer
-from sklearn_kl.solvers import SOLVERS
+from sklearn_kl.solvers._methods import SOLVERS
 
 
 def logistic_regression(X, y, *, sample_weight=None, C=1.0, **params):

@@ -50,11 +50,11 @@ def certified_gap(objective, theta, value, gradient):
     Boyd, S. and Vandenberghe, L. (2004). Convex Optimization, sections 5.1 and 3.3.
     """
     model, penalty = objective.model, objective.penalty
-    if penalty.curvature == 0 and penalty.l1_strength == 0:
+    if penalty.is_zero:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         residual = gradient.copy()
-        residual[model.penalised] -= penalty.curvature * theta[model.penalised]
+        penalty.add_gradient(-theta, out=residual)
         # entropy(q) = logsumexp(z) - q'z, and the loss is the mean of logsumexp(z) - t'z / m.
         mean_entropy = value - penalty.value(theta) - residual @ theta
         if model.fit_intercept:
@@ -74,13 +74,11 @@ def certified_gap(objective, theta, value, gradient):
 def _dual_value(objective, residual, mean_entropy):
     """Return the greater of the dual values that the residual and a part of it give."""
     penalty = objective.penalty
-    largest = np.abs(residual).max(initial=0.0)
-    part = min(1.0, penalty.l1_strength / largest) if largest > 0 else 1.0
     return max(
         share * mean_entropy
         + (1 - share) * objective.lower_bound
         - penalty.conjugate(share * residual)
-        for share in {1.0, part}
+        for share in {1.0, penalty.share_within_l1(residual)}
     )
 
 

@@ -22,15 +22,16 @@ import numpy as np
 
 from sklearn_kl._data.lanes import Lanes
 from sklearn_kl._data.targets import Targets
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.models import ParametricModel
-from sklearn_kl.penalties import Penalty
+from sklearn_kl.solvers import Problem
 
 # Probabilities of all rows are kept between Hessian products up to this size.
 KEPT_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Objective:
+class Objective(Problem):
     """Mean cross-entropy in nats plus a penalty, as a function of theta.
 
     Parameters
@@ -68,6 +69,11 @@ class Objective:
     def lower_bound(self):
         """Entropy of the targets, nats: no theta has a lower value."""
         return self.targets.entropy()
+
+    @property
+    def thresholds(self):
+        """Strength of the L1 penalty along every parameter, or None where there is none."""
+        return self.penalty.thresholds(self.model.n_params)
 
     @cached_property
     def total_mass(self):

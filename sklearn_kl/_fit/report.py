@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kl.solvers import Iteration
+from sklearn_kl.solvers._base import Iteration
 
 try:  # scikit-learn 1.9 and newer, experimental there
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -16,7 +16,7 @@ try:  # scikit-learn 1.9 and newer, experimental there
 except ImportError:
     WRAPPER_FRAMES = 0
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in where scikit-learn knows no callbacks."""
 
     def with_callbacks(method):

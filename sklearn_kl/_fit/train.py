@@ -11,10 +11,11 @@ from sklearn_kl._data.lanes import deal_lanes, lane_runner
 from sklearn_kl._data.targets import Targets
 from sklearn_kl._fit.certificate import certified_gap
 from sklearn_kl._fit.objective import Objective
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._fit.report import FitReport
 from sklearn_kl.models import LinearSoftmax, ParametricModel, Preconditioner
-from sklearn_kl.penalties import Penalty
-from sklearn_kl.solvers import Iteration, Result, Solver
+from sklearn_kl.solvers import Result, Solver
+from sklearn_kl.solvers._base import Iteration
 
 
 @dataclass(frozen=True, eq=False)

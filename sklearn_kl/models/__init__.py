@@ -5,11 +5,9 @@ from sklearn_kl.models._callable import CallableModel
 from sklearn_kl.models._check import check_model
 from sklearn_kl.models._linear import LinearSoftmax
 from sklearn_kl.models._mlp import LowRankSoftmax, MLPSoftmax
-from sklearn_kl.models._names import MODELS, make_model
 from sklearn_kl.models._ordinal import OrdinalSoftmax
 
 __all__ = [
-    "MODELS",
     "CallableModel",
     "LinearSoftmax",
     "LowRankSoftmax",
@@ -19,5 +17,4 @@ __all__ = [
     "Preconditioner",
     "Prepared",
     "check_model",
-    "make_model",
 ]

@@ -25,17 +25,57 @@ def share_logits(class_mass, n_logits):
     return log_share[1:] - log_share[:1] if n_logits == 1 else log_share - log_share.mean()
 
 
-class Preconditioner(Protocol):
-    """An invertible linear change of coordinates, ``theta = T v``, that makes the problem round."""
+class PenaltyLike(Protocol):
+    """What a change of coordinates may ask of the penalty that it should suit."""
+
+    @property
+    def smooth(self) -> bool:
+        """Whether there is no L1 part; if there is one, coordinates must not mix parameters."""
+
+    def curvature(self, n_params: int) -> np.ndarray:
+        """Second derivative of the smooth part along every parameter: shape (n_params,)."""
+
+    def centre(self, weights: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """Shift every row of weights, at these places in theta, to where the penalty is least."""
+
+
+class Preconditioner:
+    """An invertible linear change of coordinates, ``theta = T v``, that makes the problem round.
+
+    A subclass defines `to_theta`, `from_theta` and `pull_gradient`.
+
+    Attributes
+    ----------
+    metric : object or None
+        How a problem with an L1 penalty curves in these coordinates (see SoftmaxMetric); None
+        where that is not known.
+    """
+
+    metric: Any = None
 
     def to_theta(self, v: np.ndarray) -> np.ndarray:
         """Return ``T v``."""
+        raise NotImplementedError(f"{type(self).__name__} must define to_theta.")
 
     def from_theta(self, theta: np.ndarray) -> np.ndarray:
         """Return ``T^-1 theta``."""
+        raise NotImplementedError(f"{type(self).__name__} must define from_theta.")
 
     def pull_gradient(self, gradient: np.ndarray) -> np.ndarray:
         """Return ``T' gradient``, the gradient with respect to v."""
+        raise NotImplementedError(f"{type(self).__name__} must define pull_gradient.")
+
+    def from_standardised(self, theta: np.ndarray) -> np.ndarray:
+        """Return theta, given theta for features of mean zero and standard deviation one.
+
+        Only a model asks for it that draws its start at random for such features.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define from_standardised(theta), since the start of this "
+            "model is drawn for features of mean zero and standard deviation one: return theta for "
+            "the features as they are. Or define initial(class_mass, rng, preconditioner) of the "
+            "model."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +91,8 @@ class Prepared:
     mean : ndarray of shape (n_features,) or None
         Mean of the features, rows weighing their mass, where the logits are linear in theta.
     precondition : callable or None
-        ``precondition(penalty)`` returns a Preconditioner; a path of penalties shares the rest.
-        None works in theta itself.
+        ``precondition(penalty)`` returns a Preconditioner for a PenaltyLike; a path of penalties
+        shares the rest. None works in theta itself.
     """
 
     statistic: np.ndarray | None = None
@@ -60,8 +100,22 @@ class Prepared:
     precondition: Callable[[Any], Preconditioner] | None = None
 
     def preconditioner(self, penalty):
-        """Return the change of coordinates that suits a penalty, or None."""
-        return None if self.precondition is None else self.precondition(penalty)
+        """Return the change of coordinates that suits a penalty, or None.
+
+        Raises
+        ------
+        TypeError
+            If `precondition` returns anything but a Preconditioner.
+        """
+        if self.precondition is None:
+            return None
+        found = self.precondition(penalty)
+        if not isinstance(found, Preconditioner):
+            raise TypeError(
+                "precondition(penalty) must return an instance of a subclass of "
+                f"sklearn_kl.models.Preconditioner, got {found!r}."
+            )
+        return found
 
 
 class ParametricModel(BaseEstimator):

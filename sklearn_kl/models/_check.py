@@ -1,9 +1,9 @@
 """Checks that a user's model keeps the protocol, with messages that say what is wrong."""
 
-from collections import namedtuple
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -12,9 +12,6 @@ from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.lanes import Lanes, deal_lanes
 from sklearn_kl.models._base import ParametricModel, Prepared
 
-# All that a model may ask of a penalty, for one without and one with an L1 part.
-_Penalty = namedtuple("_Penalty", ["curvature", "l1_strength"])
-PENALTIES = (_Penalty(1e-3, 0.0), _Penalty(1e-4, 1e-3))
 # The number of logits of two classes, and of three.
 N_LOGITS = (1, 3)
 
@@ -100,6 +97,22 @@ class _Case:
             f"{type(self.model).__name__} bound to n_features={n_features} and "
             f"n_logits={len(self.d_logits)}: {message}"
         )
+
+
+@dataclass(frozen=True)
+class _Penalty:
+    """All that `Prepared.precondition` may ask of a penalty, without and with an L1 part."""
+
+    penalised: Any
+    smooth: bool
+
+    def curvature(self, n_params):
+        out = np.zeros(n_params)
+        out[self.penalised] = 1e-3
+        return out
+
+    def centre(self, weights, index):
+        return weights - weights.mean(axis=1, keepdims=True)
 
 
 def _check_is_model(model):
@@ -414,8 +427,12 @@ def _check_prepared(case):
                 "* logits, as it must for every theta. Leave it None unless logits are linear in "
                 "theta."
             )
-    for penalty in PENALTIES:
-        preconditioner = prepared.preconditioner(penalty)
+    for smooth in (True, False):
+        penalty = _Penalty(case.model.penalised, smooth)
+        try:
+            preconditioner = prepared.preconditioner(penalty)
+        except TypeError as error:
+            raise case.error(str(error)) from error
         if preconditioner is not None:
             _check_preconditioner(case, preconditioner, np.ones(n_classes))
 

@@ -270,12 +270,13 @@ class MLPSoftmax(ParametricModel):
     def _precondition(self, moments, penalty):
         """Return coordinates in which the curvature of every layer is about one at the start."""
         layers = self._curvatures(logit_curvature(moments, self.n_logits))
+        ridges = self.split(penalty.curvature(self.n_params))[::2]
+        whitening = whiten_first_layer(moments, layers[0][1], ridges[0], mixing=penalty.smooth)
         scales = []
-        for (weight, intercept), fans in zip(layers, self.shapes[::2], strict=True):
-            scales.append(np.full(fans[0] * fans[1], np.sqrt(weight + penalty.curvature)))
-            scales.append(np.full(fans[1], np.sqrt(intercept)))
-        whitening = whiten_first_layer(moments, self._hidden[0], layers[0][1], penalty)
-        return FirstLayerWhitening(whitening, np.concatenate(scales[2:]))
+        for (weight, intercept), ridge in zip(layers[1:], ridges[1:], strict=True):
+            scales.append(np.sqrt(weight + ridge).ravel())
+            scales.append(np.full(ridge.shape[1], np.sqrt(intercept)))
+        return FirstLayerWhitening(whitening, np.concatenate(scales))
 
     def _curvatures(self, h):
         """Curvature of the loss along a weight and along an intercept of every layer, at the start.

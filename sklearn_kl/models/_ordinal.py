@@ -173,7 +173,8 @@ class OrdinalSoftmax(ParametricModel):
         share = moments.class_share
         # Information of one row on its position; a quarter for two equal classes.
         h = max((1.0 - (share**3).sum()) / 3, 1e-6)
-        whitening = whiten_first_layer(moments, 1, h, penalty)
+        ridge = penalty.curvature(self.n_params)[: self.n_features, None]
+        whitening = whiten_first_layer(moments, h, ridge, mixing=penalty.smooth)
         n_steps = self.n_params - self.n_features - 1
         return FirstLayerWhitening(
             replace(whitening, mean=-whitening.mean), np.full(n_steps, np.sqrt(h))

@@ -1,23 +1,6 @@
-"""Solvers over scipy.optimize, reached through one protocol."""
+"""Solvers over scipy.optimize, reached through one contract."""
 
-from sklearn_kl.solvers._base import Iteration, Problem, Result
-from sklearn_kl.solvers._methods import (
-    LBFGS,
-    SOLVERS,
-    GradientDescent,
-    NewtonCG,
-    Solver,
-    make_solver,
-)
+from sklearn_kl.solvers._base import Problem, Result
+from sklearn_kl.solvers._methods import LBFGS, GradientDescent, NewtonCG, Solver
 
-__all__ = [
-    "LBFGS",
-    "SOLVERS",
-    "GradientDescent",
-    "Iteration",
-    "NewtonCG",
-    "Problem",
-    "Result",
-    "Solver",
-    "make_solver",
-]
+__all__ = ["LBFGS", "GradientDescent", "NewtonCG", "Problem", "Result", "Solver"]

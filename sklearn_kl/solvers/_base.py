@@ -3,32 +3,52 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 
-class Problem(Protocol):
-    """A function to minimise, smooth but for an L1 penalty.
+class Problem:
+    """A function to minimise, smooth but for an L1 penalty: what a solver is given.
 
-    An optional attribute ``lower_bound`` says, in nats, what the value can never fall below; a
-    solver that comes within the tolerance of it is done. An optional attribute ``convex``, if
-    false, tells it to be content where ten iterations gain no more than the tolerance each. An
-    optional attribute ``penalty`` says what is not smooth: the value includes
-    ``penalty.l1_strength`` times the sum of the absolute values of ``theta[penalty.penalised]``.
-    An optional attribute ``exact_hessian``, if false, says that ``hessian`` is an approximation.
+    A subclass defines `value_and_gradient`, and whatever of the rest is not as it stands here.
     """
 
+    @property
+    def lower_bound(self) -> float:
+        """What the value can never fall below, nats: a solver that comes within `tol` is done."""
+        return -np.inf
+
+    @property
+    def convex(self) -> bool:
+        """Whether every stationary point is a minimum.
+
+        Where it is not, a solver has converged, too, once ten iterations gain at most `tol` each.
+        """
+        return True
+
+    @property
+    def exact_hessian(self) -> bool:
+        """Whether `hessian` is there, exact, and a product with it costs about an evaluation."""
+        return False
+
+    @property
+    def thresholds(self) -> np.ndarray | None:
+        """Strength of the L1 penalty along every parameter, shape (n_params,), or None."""
+        return None
+
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the value in nats and the gradient of the smooth part."""
+        """Return the value in nats and the gradient of the smooth part.
+
+        The value includes ``thresholds @ |theta|``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define value_and_gradient.")
 
     def hessian(self, theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function ``v -> Hessian(theta) @ v`` of the smooth part."""
-
-
-def l1_strength(problem):
-    """Strength of a problem's L1 penalty, 0 where there is none."""
-    return getattr(getattr(problem, "penalty", None), "l1_strength", 0.0)
+        raise NotImplementedError(
+            f"{type(self).__name__} has no hessian, which this solver needs: define it, or use "
+            "LBFGS or GradientDescent."
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,12 @@
 """The solvers: each is a method of scipy.optimize.minimize with the settings that suit it."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 import scipy.optimize
 from sklearn.base import BaseEstimator
 
-from sklearn_kl.solvers._base import l1_strength
 from sklearn_kl.solvers._proximal import proximal_quasi_newton
 from sklearn_kl.solvers._scipy import Descent
 
@@ -20,13 +20,11 @@ MANY_PARAMETERS = 10**6
 class Solver(BaseEstimator):
     """Minimise a Problem; subclasses say how.
 
+    A subclass defines ``_descend(descent, max_iter)``, and `check_options` if it has options of
+    its own. When to stop is said by whoever calls `minimize`; for a fit that is the estimator.
+
     Parameters
     ----------
-    max_iter : int, default=None
-        Largest number of iterations; None takes the estimator's.
-    tol : float, default=None
-        Stop when the estimated distance from the minimum is at most this many nats; None takes
-        the estimator's.
     precondition : bool, default=True
         Work in coordinates in which the problem is nearly round, where the model offers them.
         False is the textbook's algorithm on the parameters themselves.
@@ -39,10 +37,16 @@ class Solver(BaseEstimator):
 
     handles_l1 = False
 
-    def __init__(self, *, max_iter=None, tol=None, precondition=True):
-        self.max_iter = max_iter
-        self.tol = tol
+    def __init__(self, *, precondition=True):
         self.precondition = precondition
+
+    def check_options(self):
+        """Raise a ValueError that says which option is out of range, and what would be valid."""
+        if not isinstance(self.precondition, bool | np.bool_):
+            raise ValueError(
+                f"precondition of {type(self).__name__} must be True or False, got "
+                f"{self.precondition!r}."
+            )
 
     def minimize(
         self,
@@ -64,12 +68,11 @@ class Solver(BaseEstimator):
             Not changed.
         preconditioner : Preconditioner, default=None
             Change of coordinates to work in. With an L1 penalty it must do no more to the
-            penalised parameters than to scale them one by one; an attribute `metric` may then
-            say how the problem curves in these coordinates (see SoftmaxMetric).
+            penalised parameters than to scale them one by one.
         tol : float, default=1e-7
-            Nats; used where the solver's own `tol` is None.
+            Stop when the estimated distance from the minimum is at most this many nats.
         max_iter : int, default=1000
-            Used where the solver's own `max_iter` is None.
+            Largest number of iterations.
         on_begin : callable, default=None
             Called with theta before each iteration.
         on_iteration : callable, default=None
@@ -82,9 +85,11 @@ class Solver(BaseEstimator):
         Raises
         ------
         ValueError
-            If the problem has an L1 penalty and the solver cannot handle it.
+            If an option is out of range, or the problem has an L1 penalty and the solver cannot
+            handle it.
         """
-        if l1_strength(problem) and not self.handles_l1:
+        self.check_options()
+        if problem.thresholds is not None and not self.handles_l1:
             raise ValueError(
                 f"{type(self).__name__} minimises smooth penalties only, and l1_ratio is greater "
                 'than 0. Use solver="lbfgs", which also does l1_ratio > 0, or set l1_ratio=0.'
@@ -93,14 +98,14 @@ class Solver(BaseEstimator):
             problem,
             theta0,
             preconditioner if self.precondition else None,
-            tol=tol if self.tol is None else self.tol,
+            tol=tol,
             on_begin=on_begin,
             on_iteration=on_iteration,
         )
-        return self._descend(descent, max_iter if self.max_iter is None else self.max_iter)
+        return self._descend(descent, max_iter)
 
     def _descend(self, descent, max_iter):
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _descend.")
 
 
 class LBFGS(Solver):
@@ -113,10 +118,6 @@ class LBFGS(Solver):
 
     Parameters
     ----------
-    max_iter : int, default=None
-        Largest number of iterations; None takes the estimator's.
-    tol : float, default=None
-        Nats; None takes the estimator's.
     precondition : bool, default=True
         Work in coordinates in which the problem is nearly round.
     memory : int, default=None
@@ -136,14 +137,23 @@ class LBFGS(Solver):
 
     handles_l1 = True
 
-    def __init__(self, *, max_iter=None, tol=None, precondition=True, memory=None):
-        super().__init__(max_iter=max_iter, tol=tol, precondition=precondition)
+    def __init__(self, *, precondition=True, memory=None):
+        super().__init__(precondition=precondition)
         self.memory = memory
 
-    def _descend(self, descent, max_iter):
+    def check_options(self):
+        """Raise a ValueError that says which option is out of range, and what would be valid."""
+        super().check_options()
         memory = self.memory
-        if memory is None:
-            memory = _default_memory(descent)
+        whole = isinstance(memory, Integral) and not isinstance(memory, bool)
+        if memory is not None and not (whole and memory >= 1):
+            raise ValueError(
+                f"memory of {type(self).__name__} must be a whole number of at least 1, the number "
+                f"of steps to remember, or None, got {memory!r}."
+            )
+
+    def _descend(self, descent, max_iter):
+        memory = _default_memory(descent) if self.memory is None else int(self.memory)
         if descent.thresholds is not None:
             return descent.run(
                 proximal_quasi_newton,
@@ -152,7 +162,7 @@ class LBFGS(Solver):
                 tol=descent.tol,
                 memory=min(memory, 10),
                 thresholds=descent.thresholds,
-                metric=getattr(descent.preconditioner, "metric", None),
+                metric=descent.metric,
             )
         # ftol and gtol of zero leave the judgement to the gap.
         return descent.run(
@@ -172,10 +182,6 @@ class NewtonCG(Solver):
 
     Parameters
     ----------
-    max_iter : int, default=None
-        Largest number of iterations; None takes the estimator's.
-    tol : float, default=None
-        Nats; None takes the estimator's.
     precondition : bool, default=True
         Work in coordinates in which the problem is nearly round.
 
@@ -195,10 +201,6 @@ class GradientDescent(Solver):
 
     Parameters
     ----------
-    max_iter : int, default=None
-        Largest number of iterations; None takes the estimator's.
-    tol : float, default=None
-        Nats; None takes the estimator's.
     precondition : bool, default=True
         Work in coordinates in which the problem is nearly round.
     """
@@ -237,18 +239,19 @@ SOLVERS = {"lbfgs": LBFGS, "newton-cg": NewtonCG, "gd": GradientDescent}
 
 
 def make_solver(solver):
-    """Return a solver for its name, or a copy of an instance.
+    """Return the solver that a name stands for, or an instance itself: solvers keep no state.
 
     Raises
     ------
     ValueError
-        For an unknown name or an object that is no Solver.
+        For an unknown name, an object that is no Solver, or an option out of range.
     """
     if isinstance(solver, str) and solver in SOLVERS:
         return SOLVERS[solver]()
-    if hasattr(solver, "minimize") and not isinstance(solver, type):
-        return solver
-    raise ValueError(
-        f"solver must be one of {sorted(SOLVERS)} or an instance of a Solver such as "
-        f"sklearn_kl.solvers.LBFGS(), got {solver!r}."
-    )
+    if not isinstance(solver, Solver):
+        raise ValueError(
+            f"solver must be one of {sorted(SOLVERS)} or an instance of a Solver such as "
+            f"sklearn_kl.solvers.LBFGS(), got {solver!r}."
+        )
+    solver.check_options()
+    return solver

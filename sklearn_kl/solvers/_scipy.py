@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.optimize
 
-from sklearn_kl.solvers._base import GapEstimate, Iteration, Result, l1_strength
+from sklearn_kl.solvers._base import GapEstimate, Iteration, Result
 from sklearn_kl.solvers._faces import steepest_slope
 
 # Below this many units of rounding of the objective, a gap cannot be told from zero.
@@ -47,10 +47,10 @@ class Descent:
         self.problem = problem
         self.preconditioner = preconditioner
         self.tol = tol
-        self.lower_bound = getattr(problem, "lower_bound", -np.inf)
-        self.convex = getattr(problem, "convex", True)
-        self.exact_hessian = getattr(problem, "exact_hessian", hasattr(problem, "hessian"))
-        self.thresholds = self._thresholds(theta0)
+        self.lower_bound = problem.lower_bound
+        self.convex = problem.convex
+        self.exact_hessian = problem.exact_hessian
+        self.thresholds = self._thresholds()
         self.on_begin = on_begin
         self.on_iteration = on_iteration
         self._begun = False
@@ -80,6 +80,11 @@ class Descent:
             self._hessian = (v.copy(), self.problem.hessian(self._theta(v)))
         product = self._hessian[1](self._theta(direction))
         return self._pull(product)
+
+    @property
+    def metric(self):
+        """How a problem with an L1 penalty curves in the coordinates, or None."""
+        return None if self.preconditioner is None else self.preconditioner.metric
 
     def _begin(self):
         """Say that an iteration begins at what was accepted last, with the first work for it."""
@@ -181,13 +186,11 @@ class Descent:
             self._evaluated = _Point(v.copy(), value, self._pull(gradient), gradient)
         return self._evaluated
 
-    def _thresholds(self, theta0):
+    def _thresholds(self):
         """Strength of the L1 penalty along every coordinate, or None for a smooth problem."""
-        if not l1_strength(self.problem):
+        strengths = self.problem.thresholds
+        if strengths is None:
             return None
-        penalty = self.problem.penalty
-        strengths = np.zeros(len(theta0))
-        strengths[penalty.penalised] = penalty.l1_strength
         # The penalised parameters have coordinates of their own, in other units.
         return self._pull(strengths) * (strengths > 0)
 

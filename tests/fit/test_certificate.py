@@ -12,10 +12,11 @@ from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.lanes import Lanes, deal_lanes
 from sklearn_kl._fit.certificate import certified_gap
 from sklearn_kl._fit.objective import Objective
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.models import LinearSoftmax
-from sklearn_kl.penalties import L2
-from sklearn_kl.solvers import SOLVERS, NewtonCG
+from sklearn_kl.solvers import NewtonCG
+from sklearn_kl.solvers._methods import SOLVERS
 
 KINDS = ["labels", "two labels", "distributions", "counts", "sparse counts", "unlabelled rows"]
 
@@ -41,7 +42,7 @@ def build(X, y, *, C, fit_intercept, **weights):
     targets = encode_targets(y, **weights)
     n_logits = 1 if targets.n_classes == 2 else targets.n_classes
     model = LinearSoftmax(fit_intercept).bind(X.shape[1], n_logits)
-    penalty = L2(1 / (C * targets.mass.sum()), model.penalised)
+    penalty = Penalty(model.penalised, 1 / (C * targets.mass.sum()))
     lanes = Lanes(deal_lanes(X, n_logits))
     prepared = model.prepare(lanes, targets)
     objective = Objective(model, penalty, targets, lanes, prepared.statistic, prepared.mean)
@@ -117,7 +118,7 @@ def test_without_an_intercept_it_is_at_most_the_strong_convexity_bound(kind):
     objective, preconditioner = build(X, y, C=1.0, fit_intercept=False)
     theta = solve(objective, preconditioner).theta + 1e-3
     value, gradient = objective.value_and_gradient(theta)
-    expected = gradient @ gradient / (2 * objective.penalty.strength)
+    expected = gradient @ gradient / (2 * objective.penalty.l2)
     assert certified_gap(objective, theta, value, gradient) <= expected * (1 + 1e-6) + 1e-13
 
 

@@ -11,8 +11,8 @@ import sklearn_kl._fit.objective
 from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.lanes import Lanes, deal_lanes
 from sklearn_kl._fit.objective import Objective
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.models import LinearSoftmax, MLPSoftmax, OrdinalSoftmax
-from sklearn_kl.penalties import L2
 
 N, P = 40, 5
 CONTAINERS = [np.asarray, sp.csr_array, sp.csc_array]
@@ -41,7 +41,7 @@ def build(X, y, *, strength=0.1, fit_intercept=True, prepared=True, **weights):
     targets = encode_targets(y, **weights)
     n_logits = 1 if targets.n_classes == 2 else targets.n_classes
     model = LinearSoftmax(fit_intercept).bind(X.shape[1], n_logits)
-    penalty = L2(strength, model.penalised)
+    penalty = Penalty(model.penalised, strength)
     lanes = Lanes(deal_lanes(X, n_logits))
     if not prepared:
         return Objective(model, penalty, targets, lanes)
@@ -61,7 +61,7 @@ def by_the_formula(objective, theta, X):
         logits = np.column_stack([np.zeros(len(X)), logits])
     strength = objective.targets.block(slice(None)).T
     loss = -(strength * log_softmax(logits, axis=1)).sum() / strength.sum()
-    return loss + objective.penalty.strength / 2 * (W**2).sum()
+    return loss + objective.penalty.l2 / 2 * (W**2).sum()
 
 
 @pytest.mark.parametrize("prepared", [True, False])
@@ -95,7 +95,7 @@ def test_derivatives_of_models_that_are_not_linear(model, kind):
     X, targets = make_X(), encode_targets(make_y(kind))
     bound = model.bind(P, 1 if targets.n_classes == 2 else targets.n_classes)
     lanes = Lanes(deal_lanes(X, bound.row_size, bound.n_params))
-    objective = Objective(bound, L2(0.1, bound.penalised), targets, lanes)
+    objective = Objective(bound, Penalty(bound.penalised, 0.1), targets, lanes)
     theta, vector = random_theta(objective), random_theta(objective, 4)
     _, gradient = objective.value_and_gradient(theta)
     slope = approx_fprime(theta, lambda t: objective.value_and_gradient(t)[0], 1e-6)

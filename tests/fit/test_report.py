@@ -14,7 +14,7 @@ from sklearn_kl import KLClassifier
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.metrics import cross_entropy_loss, neg_cross_entropy_scorer
 from sklearn_kl.models import CallableModel, MLPSoftmax
-from sklearn_kl.solvers import SOLVERS
+from sklearn_kl.solvers._methods import SOLVERS
 
 EVERY_SOLVER = sorted(SOLVERS)
 

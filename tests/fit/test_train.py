@@ -279,7 +279,7 @@ def test_blocks_and_lanes_follow_from_the_model(monkeypatch):
         return deal_lanes(X, row_size, n_params)
 
     monkeypatch.setattr("sklearn_kl._fit.train.deal_lanes", record)
-    monkeypatch.setattr("sklearn_kl._classifier.deal_lanes", record)
+    monkeypatch.setattr("sklearn_kl._parametric.deal_lanes", record)
     clf = KLClassifier(MLPSoftmax((5,)), random_state=0, tol=0.1).fit(X, VOTES)
     clf.predict(X)
     # Of 4 features, 5 units and 3 logits: (4 + 1) * 5 + (5 + 1) * 3 parameters.

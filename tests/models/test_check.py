@@ -6,12 +6,14 @@ from functools import cached_property
 import numpy as np
 import pytest
 
+from sklearn_kl import KLClassifier
 from sklearn_kl.models import (
     LinearSoftmax,
     LowRankSoftmax,
     MLPSoftmax,
     OrdinalSoftmax,
     ParametricModel,
+    Preconditioner,
     Prepared,
 )
 from sklearn_kl.models._check import check_model
@@ -38,7 +40,7 @@ class Curved(ParametricModel):
         d_b += d_logits.sum(axis=1)
 
 
-class Diagonal:
+class Diagonal(Preconditioner):
     """Correct: T is a diagonal matrix."""
 
     def __init__(self, diagonal):
@@ -461,7 +463,7 @@ def wrong_statistic(self, lanes, targets):
 def only_without_l1(self, lanes, targets):
     def precondition(penalty):
         T = Diagonal(np.full(self.n_params, 2.0))
-        if penalty.l1_strength:
+        if not penalty.smooth:
             T.from_theta = lambda theta: theta
         return T
 
@@ -499,6 +501,60 @@ def start_needs_theta(self, class_mass, rng, preconditioner=None):
 def test_defects_of_options_are_named(methods, words):
     with pytest.raises(ValueError, match=words):
         check_model(method_of(**methods))
+
+
+class ThreeMethods:
+    """As a Preconditioner, and no subclass of it."""
+
+    def __init__(self, model):
+        self.scale = np.arange(1.0, model.n_params + 1)
+
+    def to_theta(self, v):
+        return v * self.scale
+
+    def from_theta(self, theta):
+        return theta / self.scale
+
+    def pull_gradient(self, gradient):
+        return gradient * self.scale
+
+
+class ThreeMethodsOfTheBase(ThreeMethods, Preconditioner):
+    """Correct, and with nothing to say of standardised features."""
+
+
+def perceptron(preconditioner):
+    class Perceptron(MLPSoftmax):
+        def prepare(self, lanes, targets):
+            return Prepared(precondition=lambda penalty: preconditioner(self))
+
+    return Perceptron((3,), "tanh")
+
+
+@pytest.mark.parametrize(
+    "preconditioner, error, words",
+    [
+        (ThreeMethods, TypeError, "must return an instance of a subclass of .*Preconditioner, got"),
+        (ThreeMethodsOfTheBase, NotImplementedError, r"must define from_standardised\(theta\)"),
+    ],
+)
+def test_a_perceptron_says_what_it_asks_of_a_preconditioner(preconditioner, error, words):
+    model = perceptron(preconditioner)
+    with pytest.raises(error, match=words):
+        KLClassifier(model, random_state=0).fit(np.eye(4), [0, 1, 2, 1])
+    with pytest.raises((error, ValueError), match=words):
+        check_model(model)
+
+
+def test_a_preconditioner_without_standardised_features_suits_other_starts():
+    class Perceptron(MLPSoftmax):
+        def prepare(self, lanes, targets):
+            return Prepared(precondition=lambda penalty: ThreeMethodsOfTheBase(self))
+
+        def initial(self, class_mass, rng, preconditioner=None):
+            return super().initial(class_mass, rng)
+
+    check_model(Perceptron((3,), "tanh"))
 
 
 def test_defects_that_show_with_three_classes_only_are_found():

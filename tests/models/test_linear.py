@@ -8,8 +8,8 @@ from scipy.optimize import approx_fprime
 
 from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.lanes import Lanes, deal_lanes
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.models import LinearSoftmax
-from sklearn_kl.penalties import L2
 
 CONTAINERS = [np.asarray, sp.csr_array, sp.csc_array]
 
@@ -23,7 +23,7 @@ def prepare(model, X, y, strength=0.0, **options):
     targets = encode_targets(y, **options)
     lanes = Lanes(deal_lanes(X, model.n_logits))
     prepared = model.prepare(lanes, targets)
-    return targets, prepared, prepared.preconditioner(L2(strength, model.penalised))
+    return targets, prepared, prepared.preconditioner(Penalty(model.penalised, strength))
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

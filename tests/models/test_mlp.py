@@ -15,10 +15,10 @@ from sklearn_kl import KLClassifier
 from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.lanes import Lanes, deal_lanes
 from sklearn_kl._fit.objective import Objective
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.metrics import kl_divergence
 from sklearn_kl.models import LowRankSoftmax, MLPSoftmax
-from sklearn_kl.penalties import make_penalty
 
 CONTAINERS = [np.asarray, sp.csr_array, sp.csc_array]
 ACTIVATIONS = ["identity", "logistic", "relu", "tanh"]
@@ -38,7 +38,7 @@ def make_objective(model, X, y, C=np.inf):
     """Return the mean objective and the coordinates that the model offers for it."""
     targets = encode_targets(y)
     lanes = Lanes(deal_lanes(X, model.row_size, model.n_params))
-    penalty = make_penalty(C, 0.0, targets.mass.sum(), model.penalised)
+    penalty = Penalty.from_C(C, 0.0, targets.mass.sum(), model.penalised)
     shares = targets.share_of_total()
     preconditioner = model.prepare(lanes, shares).preconditioner(penalty)
     return Objective(model, penalty, shares, lanes), preconditioner
@@ -275,7 +275,7 @@ def test_a_lasso_scales_features_and_does_not_mix_them(rng):
     X = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4))
     lanes = Lanes(deal_lanes(X, model.row_size))
     prepared = model.prepare(lanes, encode_targets(rng.integers(3, size=60)).share_of_total())
-    T = prepared.preconditioner(make_penalty(1.0, 0.5, 60.0, model.penalised))
+    T = prepared.preconditioner(Penalty.from_C(1.0, 0.5, 60.0, model.penalised))
     one = np.zeros(model.n_params)
     model.split(one)[0][2, 3] = 1.0
     changed = np.flatnonzero(model.split(T.to_theta(one))[0])

@@ -11,9 +11,9 @@ from sklearn_kl import KLClassifier
 from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.lanes import Lanes, deal_lanes
 from sklearn_kl._fit.objective import Objective
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.datasets import load_housing, load_wine_ratings
 from sklearn_kl.models import OrdinalSoftmax
-from sklearn_kl.penalties import make_penalty
 from sklearn_kl.solvers import LBFGS
 
 CONTAINERS = [np.asarray, sp.csr_array, sp.csc_array]
@@ -35,7 +35,7 @@ def make_objective(model, X, y, C=1.0):
     """Return the mean objective and the coordinates that the model offers for it."""
     targets = encode_targets(y)
     lanes = Lanes(deal_lanes(X, model.row_size))
-    penalty = make_penalty(C, 0.0, targets.mass.sum(), model.penalised)
+    penalty = Penalty.from_C(C, 0.0, targets.mass.sum(), model.penalised)
     shares = targets.share_of_total()
     preconditioner = model.prepare(lanes, shares).preconditioner(penalty)
     return Objective(model, penalty, shares, lanes), preconditioner

@@ -49,8 +49,10 @@ class SoftmaxMetric:
 
     @cached_property
     def ridge(self):
-        """Curvature of the penalty along v: shape (n_features,)."""
-        return self.penalty.curvature / self.whitening.diagonal**2
+        """Curvature of the penalty along the weights' coordinates: (n_features, n_logits)."""
+        model = self.whitening.model
+        along_theta = model.split(self.penalty.curvature(model.n_params))[0]
+        return along_theta / self.whitening.diagonal[:, None] ** 2
 
     def product(self, v):
         """Return the metric times a vector of coordinates."""
@@ -60,7 +62,7 @@ class SoftmaxMetric:
             mixed *= self.variance[:, None]
         else:
             mixed = self.correlation @ mixed
-        mixed += self.ridge[:, None] * weights
+        mixed += self.ridge * weights
         if intercept is not None:
             intercept = self.classes @ intercept
         return self.whitening.model.join(mixed, intercept)
@@ -104,12 +106,14 @@ class RestrictedSoftmaxMetric:
         self._correlation = metric.correlation
         if self._correlation is not None:
             self._correlation = self._correlation[np.ix_(rows, rows)]
-        self._variance, self._ridge = metric.variance[rows, None], metric.ridge[rows, None]
+        self._variance, self._ridge = metric.variance[rows, None], metric.ridge[rows]
         logit = index[self._n_weights :] - model.n_features * model.n_logits
         self._intercepts = self._classes[np.ix_(logit, logit)]
         self._scale = diagonal[rows, None]
         count = np.bincount(row, minlength=len(rows))
         self._whole = (count == model.n_logits) & np.isfinite(diagonal[rows])
+        # Places in theta of the weights of the features that are whole.
+        self._places = rows[self._whole, None] * model.n_logits + np.arange(model.n_logits)
 
     def product(self, d):
         """Return the metric times d, at the entries of the index."""
@@ -131,38 +135,11 @@ class RestrictedSoftmaxMetric:
         if self._n_logits == 1 or not self._whole.any():
             return x
         weights, scale = self._scatter(x), self._scale[self._whole]
-        weights[self._whole] = scale * centre(weights[self._whole] / scale, self._penalty)
+        centred = self._penalty.centre(weights[self._whole] / scale, self._places)
+        weights[self._whole] = scale * centred
         return np.concatenate([weights.ravel()[self._position], x[self._n_weights :]])
 
     def _scatter(self, d):
         weights = np.zeros((len(self._ridge), self._n_logits))
         weights.ravel()[self._position] = d[: self._n_weights]
         return weights
-
-
-def centre(weights, penalty):
-    """Shift every row by the constant that makes an elastic net least.
-
-    The slope of the penalty with respect to the shift c of K weights w_k is
-    ``l2 sum_k (c - w_k) + l1 sum_k sign(c - w_k)``. It is zero where c is the median of the w_k
-    and of ``mean(w) + l1 / (l2 K) (K - 2 i)``, i = 0, ..., K. Without an L2 part c is the median
-    of the w_k, and for an even K the point nearest to zero between the middle two.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_rows, K)
-    penalty : Penalty
-
-    Returns
-    -------
-    ndarray of shape (n_rows, K)
-    """
-    n_classes = weights.shape[1]
-    balance = n_classes - 2.0 * np.arange(n_classes + 1)
-    if penalty.curvature:
-        slope = penalty.l1_strength / penalty.curvature / n_classes
-        turns = weights.mean(axis=1, keepdims=True) + slope * balance
-    else:
-        turns = np.where(balance == 0, 0.0, np.copysign(np.inf, balance))
-        turns = np.broadcast_to(turns, (len(weights), n_classes + 1))
-    return weights - np.median(np.hstack([weights, turns]), axis=1, keepdims=True)

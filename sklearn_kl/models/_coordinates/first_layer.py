@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sklearn_kl.models._base import Preconditioner
 from sklearn_kl.models._coordinates.whitening import Whitening, factorise_curvature
 from sklearn_kl.models._linear import LinearSoftmax
 
@@ -15,7 +16,7 @@ RIDGE = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
-class FirstLayerWhitening:
+class FirstLayerWhitening(Preconditioner):
     """Preconditioner: whiten the first layer, scale all other parameters one by one.
 
     Parameters
@@ -58,27 +59,33 @@ class FirstLayerWhitening:
         return vector[:n_first], vector[n_first:]
 
 
-def whiten_first_layer(moments, n_units, curvature, penalty):
+def whiten_first_layer(moments, curvature, ridge, *, mixing):
     """Whitening of weights (n_features, n_units) and intercepts (n_units,).
 
     Parameters
     ----------
     moments : Moments
         Centred.
-    n_units : int
     curvature : float
         Second derivative of the mean cross-entropy along an intercept.
-    penalty : Penalty
-        Its curvature adds to that of the data. Where it has an L1 part, features are scaled but
-        not mixed, so that a weight of zero is a coordinate of zero.
+    ridge : ndarray of shape (n_features, n_units)
+        Curvature of the penalty along the weights, which adds to that of the data.
+    mixing : bool
+        Whether a coordinate may mix features. With an L1 penalty it must not, so that a weight of
+        zero is a coordinate of zero.
 
     Returns
     -------
     Whitening
     """
-    layer = LinearSoftmax().bind(len(moments.deviation), n_units)
+    layer = LinearSoftmax().bind(*ridge.shape)
     # The intercepts do all that a constant column could: its weights stay zero.
     diagonal, _, factor = factorise_curvature(
-        moments, curvature, penalty, constant=np.inf, ridges=(RIDGE,)
+        moments,
+        curvature,
+        ridge.max(axis=1),
+        mixing=mixing,
+        constant=np.inf,
+        ridges=(RIDGE,),
     )
     return Whitening(layer, diagonal, factor, moments.mean, np.sqrt(curvature))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from sklearn_kl.models._base import positive_shares
+from sklearn_kl.models._base import Preconditioner, positive_shares
 from sklearn_kl.models._coordinates.curvature import ROWS_PER_FEATURE, SoftmaxMetric
 
 # Added to the diagonal of the correlation matrix, so that collinear columns have a factor: the
@@ -15,7 +15,7 @@ RIDGES = (1e-8, 1e-5, 1e-2)
 
 
 @dataclass(frozen=True, eq=False)
-class Whitening:
+class Whitening(Preconditioner):
     """The change of coordinates ``W = D^-1 L^-T V``, ``b = c / s - W' mean``.
 
     The Hessian of the mean cross-entropy of a softmax is at most
@@ -94,15 +94,18 @@ def logit_curvature(moments, n_logits):
     return max(spread / 2 if n_logits == 1 else spread / len(share), 1e-6)
 
 
-def factorise_curvature(moments, curvature, penalty, *, constant, ridges=RIDGES):
-    """Factorise ``curvature * Cov(X) + penalty`` as ``D L L' D``.
+def factorise_curvature(moments, curvature, ridge, *, mixing, constant, ridges=RIDGES):
+    """Factorise ``curvature * Cov(X) + diag(ridge)`` as ``D L L' D``.
 
     Parameters
     ----------
     moments : Moments
     curvature : float
         Of the mean cross-entropy along what the features are multiplied to.
-    penalty : Penalty
+    ridge : ndarray of shape (n_features,)
+        Curvature of the penalty.
+    mixing : bool
+        Whether a coordinate may mix features.
     constant : float
         D of a column without variance; infinite keeps its weight at zero.
     ridges : tuple of float
@@ -115,15 +118,15 @@ def factorise_curvature(moments, curvature, penalty, *, constant, ridges=RIDGES)
     part : ndarray of shape (n_features,)
         Share of the data in D.
     factor : ndarray of shape (n_features, n_features) or None
-        Lower triangular L; None, the identity, where correlations are not known, or an L1 penalty
-        forbids to mix features.
+        Lower triangular L; None, the identity, where correlations are not known, or features must
+        not mix.
     """
     data = np.sqrt(curvature) * moments.deviation
-    diagonal = np.hypot(data, np.sqrt(penalty.curvature))
+    diagonal = np.hypot(data, np.sqrt(ridge))
     diagonal[moments.deviation == 0] = constant
     part = data / diagonal
     factor = None
-    if moments.correlation is not None and not penalty.l1_strength:
+    if moments.correlation is not None and mixing:
         factor = _factorise(moments.correlation * part * part[:, None], ridges)
     return diagonal, part, factor
 
@@ -146,10 +149,14 @@ def whiten(model, moments, penalty):
     h = logit_curvature(moments, model.n_logits)
     # The intercept does all that a constant column could: its weight stays zero.
     constant = np.inf if model.fit_intercept else 1.0
-    diagonal, part, factor = factorise_curvature(moments, h, penalty, constant=constant)
+    # Where the penalty differs from class to class, a feature has one coordinate scale still.
+    ridge = model.split(penalty.curvature(model.n_params))[0].max(axis=1)
+    diagonal, part, factor = factorise_curvature(
+        moments, h, ridge, mixing=penalty.smooth, constant=constant
+    )
     mean = moments.mean if model.fit_intercept else np.zeros(model.n_features)
     whitening = Whitening(model, diagonal, factor, mean, np.sqrt(h))
-    if not penalty.l1_strength:
+    if penalty.smooth:
         return whitening
     return replace(whitening, metric=_metric(whitening, moments, part, penalty))
 

@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import minimize_scalar
 
 from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.lanes import deal_lanes, lane_runner
 from sklearn_kl._fit.objective import Objective
+from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.models import LinearSoftmax
-from sklearn_kl.models._coordinates.curvature import centre
-from sklearn_kl.penalties import L2, ElasticNet
 
 
 def problem(n_classes, l2, *, fit_intercept=True, n_rows=300):
@@ -21,7 +19,7 @@ def problem(n_classes, l2, *, fit_intercept=True, n_rows=300):
     targets = encode_targets(rng.integers(n_classes, size=n_rows)).share_of_total()
     n_logits = 1 if n_classes == 2 else n_classes
     model = LinearSoftmax(fit_intercept).bind(5, n_logits)
-    penalty = ElasticNet(l2, 0.01, model.penalised)
+    penalty = Penalty(model.penalised, l2, 0.01)
     with lane_runner(deal_lanes(X, model.row_size, model.n_params), 1) as lanes:
         prepared = model.prepare(lanes, targets)
         objective = Objective(model, penalty, targets, lanes, prepared.statistic, prepared.mean)
@@ -79,21 +77,4 @@ def test_a_smooth_penalty_needs_no_metric():
     objective, _, _ = problem(3, 0.03)
     model = objective.model
     prepared = model.prepare(objective.lanes, objective.targets)
-    assert prepared.preconditioner(L2(0.03, model.penalised)).metric is None
-
-
-@pytest.mark.parametrize("n_classes", [2, 3, 4, 5])
-@pytest.mark.parametrize("l2", [0.0, 0.1, 10.0])
-def test_centre_minimises_the_penalty_over_shifts(n_classes, l2):
-    weights = np.random.default_rng(0).normal(size=(20, n_classes)) + 1
-    penalty = ElasticNet(l2, 1.0, slice(None))
-    for row, centred in zip(weights, centre(weights, penalty), strict=True):
-        best = minimize_scalar(lambda c, row=row: penalty.value(row - c), tol=1e-12).fun
-        assert penalty.value(centred) <= best + 1e-9
-        assert_allclose(np.diff(centred), np.diff(row))
-
-
-def test_centre_of_an_even_lasso_moves_as_little_as_it_must():
-    weights = np.array([[1.0, 2.0, 5.0, 9.0], [-1.0, -3.0, 2.0, 4.0], [-2.0, -4.0, -1.0, -3.0]])
-    centred = centre(weights, ElasticNet(0.0, 1.0, slice(None)))
-    assert_array_equal((weights - centred)[:, 0], [2.0, 0.0, -2.0])
+    assert prepared.preconditioner(Penalty(model.penalised, 0.03)).metric is None
