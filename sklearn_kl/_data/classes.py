@@ -1,9 +1,12 @@
 """The one home of class columns: which column a label belongs to, and columns for all classes."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sklearn_kl._data.containers import is_missing, mixes_types, read_keys
 
 
 def find_columns(labels: Any, classes: Any) -> NDArray[np.intp]:
@@ -69,6 +72,83 @@ def spread_columns(values: Any, known: Any, classes: Any, absent: float) -> NDAr
     full = np.full((len(values), len(classes)), absent, dtype=values.dtype)
     full[:, columns] = values
     return full
+
+
+def read_classes(classes: Any, name: str) -> NDArray:
+    """Return classes in column order as an array, or raise if they are none.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
+        Names of the columns.
+    name : str
+        What error messages call them.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    """
+    array = read_keys(classes, name)
+    if array.ndim != 1 or not len(array):
+        raise ValueError(
+            f"{name} must name at least one class, in a 1-D array or list, got {classes!r}."
+        )
+    if is_missing(array).any():
+        raise ValueError(f"{name} holds a missing value: {array[:10].tolist()}.")
+    if mixes_types(array):
+        raise TypeError(
+            f"{name} mixes strings and others, {array[:10].tolist()}, which never match. Convert "
+            "them to one type."
+        )
+    check_distinct(array.tolist(), name)
+    return array
+
+
+def check_distinct(values: list, name: str) -> None:
+    """Raise if an entry comes more than once."""
+    repeated = [value for value, times in Counter(values).items() if times > 1]
+    if repeated:
+        raise ValueError(
+            f"{name} must not repeat an entry, but holds {repeated[:10]} more than once."
+        )
+
+
+def split_mapping(values: Any, name: str) -> tuple[Any, list | None]:
+    """Return the numbers and the names of a dict or Series; of anything else None for names.
+
+    A Series is read by its index wherever its entries stand for classes or people.
+
+    Parameters
+    ----------
+    values : dict, Series or array-like
+        Numbers.
+    name : str
+        What error messages call them.
+
+    Returns
+    -------
+    values : list, or what was given
+    names : list or None
+    """
+    if not hasattr(values, "keys") or hasattr(values, "columns"):
+        return values, None
+    names = list(values.keys())
+    check_distinct(names, f"The index of {name}")
+    return [number for _, number in values.items()], names
+
+
+def name_columns(names: list, classes: NDArray, name: str) -> NDArray[np.intp]:
+    """Return the columns of the names that a dict, Series or frame gives, all of them classes."""
+    unknown = unknown_labels(names, classes)
+    if not unknown:
+        return find_columns(names, classes)
+    raise ValueError(
+        f"{name} has the classes {unknown[:10]}, which are not among the classes of y: "
+        f"{classes[:10].tolist()}. Name the same classes in both; a Series is read by its index, "
+        f"and {name}.to_numpy() by position; if y lacks some, pass it as a DataFrame with a column "
+        "for every class, from labels for example by "
+        "pd.get_dummies(y).reindex(columns=all_classes, fill_value=0)."
+    )
 
 
 def _as_list(labels: Any) -> list:

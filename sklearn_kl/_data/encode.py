@@ -1,15 +1,20 @@
 """The only reader of y: turns labels, distributions and vote counts into one frozen description."""
 
-import warnings
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_consistent_length
 
-from sklearn_kl._data.classes import find_columns, unknown_labels
+from sklearn_kl._data.classes import (
+    find_columns,
+    read_classes,
+    split_mapping,
+    unknown_labels,
+)
+from sklearn_kl._data.containers import column_names
+from sklearn_kl._data.reading import read_targets
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.targets import Targets
 from sklearn_kl._sklearn import _check_sample_weight
 
@@ -44,19 +49,19 @@ def encode_targets(y, *, classes=None, sample_weight=None, class_weight=None, na
         For negative, missing or infinite entries, continuous 1-D values, labels or columns that
         do not match `classes`, and a total mass of zero.
     """
-    columns = column_names(y)
-    y = _check_y(y, name)
+    check_row_order(**{name: y, "sample_weight": sample_weight})
     if classes is not None:
-        classes = np.asarray(classes)
-    if y.ndim == 1:
-        classes, codes = _encode_labels(y, classes, name)
+        classes = read_classes(classes, "classes")
+    given = read_targets(y, name, numbers_are_named=classes is not None)
+    if given.values.ndim == 1:
+        classes, codes = _encode_labels(given, classes, name)
         matrix = None
-        total = np.ones(len(y))
+        total = np.ones(len(codes))
     else:
         codes = None
-        matrix, classes = _match_columns(y, columns, classes, name)
+        matrix, classes = _match_columns(given.values, given.columns, classes, name)
         total = _row_sums(matrix)
-    weight = _check_weight(sample_weight, y)
+    weight = _check_weight(sample_weight, given.values)
     with np.errstate(over="ignore"):
         mass = total if weight is None else total * weight
     _check_mass(mass, name, sample_weight)
@@ -127,97 +132,39 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
     return targets
 
 
-def column_names(y):
-    """Column names of a DataFrame as an array of classes, or None for anything else."""
-    if not hasattr(y, "columns") or getattr(y, "ndim", len(getattr(y, "shape", ()))) != 2:
-        return None
-    names = list(y.columns)
-    if len(set(names)) < len(names):
-        repeated = sorted({str(name) for name in names if names.count(name) > 1})
-        raise ValueError(
-            f"The column names of a DataFrame of targets are its classes and must differ; "
-            f"{repeated} appear more than once. Rename or sum these columns."
-        )
-    if len({isinstance(name, str) for name in names}) > 1:
-        raise TypeError(
-            f"The column names of a DataFrame of targets mix strings and numbers: {names[:10]}. "
-            "Use one type, for example df.columns = df.columns.astype(str)."
-        )
-    return np.asarray(names)
-
-
-def _check_y(y, name):
-    """Validate y as an array of one or two dimensions, or a CSR array. Never changes y."""
-    if y is None:
-        raise ValueError(
-            f"This estimator requires {name} to be passed, but the target {name} is None."
-        )
-    if sp.issparse(y):
-        y = sp.csr_array(y)
-    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name=name)
-    if y.ndim == 0 or y.ndim > 2:
-        raise ValueError(f"{name} should be 1-D labels or a 2-D matrix, got {y.ndim} dimensions.")
-    if y.ndim == 2 and y.shape[1] == 1 and not sp.issparse(y):
-        warnings.warn(
-            f"A column-vector {name} was passed when a 1d array was expected: its {y.shape[0]} "
-            f"values are read as labels. Use {name}.ravel() for labels; a matrix of targets needs "
-            "one column per class.",
-            DataConversionWarning,
-            stacklevel=4,
-        )
-        y = y.ravel()
-    return _check_labels(y, name) if y.ndim == 1 else _check_matrix(y, name)
-
-
-def _check_labels(y, name):
-    """Raise for 1-D values that are no labels."""
-    if y.dtype.kind == "O" and any(value is None or value != value for value in y):
-        raise ValueError(
-            f"Input {name} contains NaN or None: a label is missing. Drop the row, or pass a "
-            "matrix of targets with a row of zeros for it."
-        )
-    if y.dtype.kind == "O" and len({isinstance(value, str) for value in y}) > 1:
-        raise TypeError(
-            f"The labels in {name} mix types that do not sort, strings and others. Convert them "
-            f"to one type first, for example {name}.astype(str)."
-        )
-    if y.dtype.kind not in "iubU":
-        check_classification_targets(y)
-    return y
-
-
-def _check_matrix(y, name):
-    """Raise for a matrix that holds anything but non-negative finite numbers."""
-    if y.dtype.kind not in "fiub":
-        y = check_array(y, dtype=np.float64, input_name=name)
-    values = y.data if sp.issparse(y) else y
-    if values.size and values.min() < 0:
-        raise ValueError(
-            f"Negative values in {name}: the smallest is {values.min():g}. A matrix of targets "
-            "holds probabilities or counts, which are not negative."
-        )
-    if y.dtype not in (np.float64, np.float32):
-        y = y.astype(np.float64)
-    return y
-
-
-def _encode_labels(y, classes, name):
+def _encode_labels(given, classes, name):
     """Return the classes and the code of every label among them."""
-    present, codes = _unique_inverse(y)
+    if given.order is None:
+        present, codes = _unique_inverse(given.values)
+    else:
+        codes = find_columns(given.values, given.order)
+        present = read_classes(given.order, f"the categories of {name}")
     if classes is None:
         return present, codes
+    used = np.bincount(codes, minlength=len(present)) > 0
     columns = find_columns(present, classes)
-    if (columns < 0).any():
+    unknown = used & (columns < 0)
+    if unknown.any():
         raise ValueError(
             f"{name} contains labels that are not among the classes {classes[:10].tolist()}: "
-            f"{present[columns < 0][:10].tolist()}."
+            f"{present[unknown][:10].tolist()}.{_hint_of_types(present, classes)}"
         )
     return classes, columns[codes]
 
 
+def _hint_of_types(labels, classes):
+    """Return what to do where one are strings and the others numbers."""
+    if isinstance(labels.tolist()[0], str) == isinstance(classes.tolist()[0], str):
+        return ""
+    return (
+        " Strings and numbers never match. The classes of a matrix without column names are "
+        "numbers: name them, for example by pandas.DataFrame(counts, columns=names)."
+    )
+
+
 def _unique_inverse(y):
     """Return the sorted distinct labels and the position of every label among them."""
-    if y.dtype.kind not in "iu":
+    if y.dtype.kind not in "iu" or not len(y):
         return np.unique(y, return_inverse=True)
     low, high = int(y.min()), int(y.max())
     if high - low > 4 * len(y) + 1000:
@@ -300,7 +247,7 @@ def _apply_class_weight(targets, class_weight, name):
             where=class_mass > 0,
             out=np.zeros_like(class_mass),
         )
-    elif isinstance(class_weight, dict):
+    elif hasattr(class_weight, "keys"):
         weight = _class_weight_vector(class_weight, targets.classes)
     else:
         raise ValueError(
@@ -318,17 +265,19 @@ def _apply_class_weight(targets, class_weight, name):
 
 def _class_weight_vector(class_weight, classes):
     """Return the weights of a dict in the order of the classes, one where it is silent."""
-    unknown = unknown_labels(list(class_weight), classes)
+    values, names = split_mapping(class_weight, "class_weight")
+    unknown = unknown_labels(names, classes)
     if unknown:
         raise ValueError(
             f"The classes {unknown} of class_weight are not among the classes "
             f"{classes[:10].tolist()}. Remove or rename them."
         )
-    weight = np.array(
-        [class_weight.get(label, 1.0) for label in classes.tolist()], dtype=np.float64
-    )
-    if not (np.isfinite(weight).all() and (weight >= 0).all()):
-        raise ValueError(
-            f"class_weight holds {class_weight}: weights must be finite and not negative."
-        )
+    for label, value in zip(names or [], values, strict=True):
+        if not isinstance(value, Real) or not 0 <= float(value) < np.inf:
+            raise ValueError(
+                f"class_weight gives the class {label!r} the weight {value!r}: weights must be "
+                "numbers, finite and not negative."
+            )
+    weight = np.ones(len(classes))
+    weight[find_columns(names, classes)] = values
     return weight

@@ -1,5 +1,7 @@
 """Rows of whatever holds the data: arrays, sparse matrices, DataFrames, lists."""
 
+from itertools import combinations
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -25,3 +27,40 @@ def take_rows(data, rows):
     if sp.issparse(data):
         return data.tocsr()[rows]
     return data[rows] if hasattr(data, "shape") else np.asarray(data)[rows]
+
+
+def check_row_order(**data):
+    """Raise if two of the data carry the same index in another order.
+
+    Rows are paired by position, as everywhere in scikit-learn. Indexes that hold other labels, as
+    that of a part has beside a fresh one, say nothing about the order.
+
+    Parameters
+    ----------
+    **data : array-like, sparse matrix, DataFrame or None
+        What is about the same rows, by the names that error messages call it.
+
+    Raises
+    ------
+    ValueError
+        If the same labels come in another order.
+    """
+    indexes = {name: value.index for name, value in data.items() if hasattr(value, "iloc")}
+    for first, second in combinations(indexes, 2):
+        row = _first_moved(indexes[first], indexes[second])
+        if row is not None:
+            raise ValueError(
+                f"The rows of {first} and {second} carry the same index in another order: row "
+                f"{row} is {indexes[first][row]!r} in {first} and {indexes[second][row]!r} in "
+                f"{second}. Rows are paired by position: pass {second}.loc[{first}.index], or, if "
+                f"the positions are right, {second}.reset_index(drop=True) and the same of {first}."
+            )
+
+
+def _first_moved(first, second):
+    """Return the first row whose label stands elsewhere in the second index, or None."""
+    if len(first) != len(second) or first.equals(second):
+        return None
+    differs = np.array([a != b for a, b in zip(first.tolist(), second.tolist(), strict=True)])
+    moved = differs.any() and first.isin(second).all() and second.isin(first).all()
+    return int(differs.argmax()) if moved else None
