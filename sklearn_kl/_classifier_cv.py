@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_scalar
 
 from sklearn_kl._classifier import KLClassifier
+from sklearn_kl._data.encode import plain_labels
 from sklearn_kl._data.rows import take_rows
 from sklearn_kl.metrics import get_scorer, neg_cross_entropy_scorer
 from sklearn_kl.model_selection._split import make_splitter
@@ -196,7 +197,9 @@ class KLClassifierCV(KLClassifier):
         _, targets = self._check_data(X, y, sample_weight, target_proba)
         self._forget_fit()
         matrix = targets.codes is None and target_proba is None
-        splits = make_splitter(self.cv, matrix=matrix).split(X, y)
+        splits = make_splitter(self.cv, matrix=matrix).split(
+            X, y if targets.codes is None else plain_labels(targets)
+        )
         data = (X, y if target_proba is None else target_proba, targets.weight)
         scorer = neg_cross_entropy_scorer if self.scoring is None else get_scorer(self.scoring)
         self.Cs_ = candidates

@@ -86,14 +86,14 @@ def only_column(frame: Any) -> Any:
     return frame.iloc[:, 0] if hasattr(frame, "iloc") else frame[:, 0]
 
 
-def category_order(data: Any) -> list | None:
+def category_order(data: Any) -> NDArray | None:
     """Return the categories of an ordered Categorical or polars Enum; None for anything else."""
     dtype = getattr(data, "dtype", None)
     categories = getattr(dtype, "categories", None)
     # A polars Enum is ordered by definition, and says no more of it.
     if categories is None or not getattr(dtype, "ordered", type(dtype).__name__ == "Enum"):
         return None
-    return list(categories)
+    return np.asarray(categories)
 
 
 def dense_or_csr(data: Any) -> Any:
@@ -156,7 +156,7 @@ def read_column(values: Any, name: str) -> NDArray:
     if array.dtype.kind != "O":
         return array
     for row, value in enumerate(array.tolist()):
-        if isinstance(value, list | tuple | np.ndarray | dict) or hasattr(value, "to_numpy"):
+        if hasattr(value, "__len__") and not isinstance(value, str | bytes):
             raise ValueError(
                 f"Unknown label type: every entry of {name} should be one label, but entry {row} "
                 f"is {value!r}. Rows of probabilities or counts are passed as a matrix: "

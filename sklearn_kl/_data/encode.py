@@ -12,7 +12,7 @@ from sklearn_kl._data.classes import (
     split_mapping,
     unknown_labels,
 )
-from sklearn_kl._data.containers import column_names
+from sklearn_kl._data.containers import category_order, column_names
 from sklearn_kl._data.reading import read_targets
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.targets import Targets
@@ -30,8 +30,8 @@ def encode_targets(y, *, classes=None, sample_weight=None, class_weight=None, na
         Labels of any dtype; or a matrix of non-negative numbers as array, DataFrame (the column
         names become the classes) or sparse matrix.
     classes : array-like of shape (n_classes,), default=None
-        The classes in column order. None takes the sorted labels, the column names, or
-        ``arange(n_classes)``.
+        The classes in column order. None takes the sorted labels, the categories of an ordered
+        Categorical, used or not, the column names, or ``arange(n_classes)``.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights that multiply a row's total.
     class_weight : dict or "balanced", default=None
@@ -73,7 +73,8 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
     """Describe y, or the matrix `target_proba` that stands in for the labels y.
 
     An array `target_proba` has one column per sorted label of y. A DataFrame names its classes,
-    which are then sorted, so that a subset of rows without some class still knows them all.
+    which are then sorted, so that a subset of rows without some class still knows them all. Where y
+    is an ordered Categorical, its order takes the place of the sorted one.
 
     Parameters
     ----------
@@ -96,6 +97,7 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
         If y is not 1-D or its labels do not match the columns of `target_proba`.
     """
     weights = {"sample_weight": sample_weight, "class_weight": class_weight}
+    check_row_order(y=y, target_proba=target_proba)
     if target_proba is None:
         return encode_targets(y, **weights)
     labels = encode_targets(y)
@@ -105,16 +107,9 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
             "the matrix alone, as y, or labels as y and the matrix as target_proba."
         )
     columns = column_names(target_proba)
-    classes = labels.classes if columns is None else np.sort(columns)
+    classes = labels.classes
     if columns is not None:
-        unknown = unknown_labels(labels.classes, columns)
-        if unknown:
-            raise ValueError(
-                f"y contains labels that are not columns of target_proba: {unknown[:10]} are not "
-                f"among {columns[:10].tolist()}. Name the columns by the labels of y; "
-                "scikit-learn's cross_val_predict replaces labels by integers before it fits, so "
-                "there use the integers 0, 1, ... as labels and column names."
-            )
+        classes = _classes_of_columns(labels, columns, ordered=category_order(y) is not None)
     shape = target_proba.shape if hasattr(target_proba, "shape") else np.shape(target_proba)
     if len(shape) != 2:
         raise ValueError(
@@ -130,6 +125,29 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
     targets = encode_targets(target_proba, classes=classes, name="target_proba", **weights)
     check_consistent_length(labels.mass, targets.mass)
     return targets
+
+
+def _classes_of_columns(labels, columns, *, ordered):
+    """Return the columns of target_proba in the order of the classes that it is read in."""
+    used = labels.classes[labels.class_mass() > 0]
+    unknown = unknown_labels(used, columns)
+    if unknown:
+        raise ValueError(
+            f"y contains labels that are not columns of target_proba: {unknown[:10]} are not "
+            f"among {columns[:10].tolist()}. Name the columns by the labels of y; "
+            "scikit-learn's cross_val_predict replaces labels by integers before it fits, so "
+            "there use the integers 0, 1, ... as labels and column names."
+        )
+    if not ordered:
+        return np.sort(columns)
+    return labels.classes[find_columns(labels.classes, columns) >= 0]
+
+
+def plain_labels(targets):
+    """Return the labels of targets as an array that every splitter of scikit-learn takes."""
+    if targets.classes.dtype.kind == "O" and not isinstance(targets.classes[0], str):
+        return targets.codes
+    return targets.classes[targets.codes]
 
 
 def _encode_labels(given, classes, name):

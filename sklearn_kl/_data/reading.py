@@ -31,13 +31,13 @@ class Given(NamedTuple):
         Labels, or a matrix of finite, non-negative float32 or float64 numbers.
     columns : ndarray of shape (n_classes,) or None
         Names of the columns of a DataFrame.
-    order : list or None
+    order : ndarray of shape (n_categories,) or None
         Categories of ordered labels, those without a row included.
     """
 
     values: Any
     columns: NDArray | None
-    order: list | None
+    order: NDArray | None
 
 
 def read_targets(y: Any, name: str, *, numbers_are_named: bool = False) -> Given:
@@ -95,7 +95,7 @@ def _warn_of_a_column(n_rows: int, name: str) -> None:
     )
 
 
-def _check_labels(y: NDArray, order: list | None, name: str, numbers_are_named: bool) -> NDArray:
+def _check_labels(y: NDArray, order: NDArray | None, name: str, numbers_are_named: bool) -> NDArray:
     """Raise for 1-D values that are no labels."""
     if y.dtype.kind != "f":
         missing = is_missing(y)
@@ -118,8 +118,7 @@ def _check_labels(y: NDArray, order: list | None, name: str, numbers_are_named: 
     if y.dtype.kind not in "iufbUmMO" or (y.dtype.kind == "O" and not isinstance(y[0], str)):
         raise ValueError(
             f"Unknown label type: {name} holds {type(y[0]).__name__} objects, such as {y[0]!r}. "
-            "Labels are strings, numbers or dates; others can be the categories of an ordered "
-            "Categorical."
+            "Labels are strings or numbers; others can be the categories of an ordered Categorical."
         )
     return y
 

@@ -10,7 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_kl._data.classes import spread_columns
-from sklearn_kl._data.encode import resolve_targets
+from sklearn_kl._data.encode import plain_labels, resolve_targets
 from sklearn_kl._data.rows import take_rows
 from sklearn_kl.model_selection._split import make_splitter
 
@@ -99,7 +99,8 @@ def cross_val_predict(
     matrix = targets.codes is None and params.get("target_proba") is None
     splitter = make_splitter(cv, matrix=matrix, classifier=is_classifier(estimator))
     routed = _route(estimator, splitter, params, groups)
-    splits = list(splitter.split(X, y, **routed.splitter.split))
+    labels = y if targets.codes is None else plain_labels(targets)
+    splits = list(splitter.split(X, labels, **routed.splitter.split))
     tested = np.concatenate([test for _, test in splits])
     if not np.array_equal(np.sort(tested), np.arange(targets.n_samples)):
         raise ValueError(
