@@ -23,10 +23,29 @@ MAX_LANES = 16
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Consecutive rows: a view of X, never a copy, and where they stand."""
+    """Consecutive rows: a view of X, never a copy, and where they stand.
 
-    X: np.ndarray | sp.csr_array | sp.csc_array
+    Parameters
+    ----------
+    stored : ndarray, CSR or CSC of shape (n_rows, n_features)
+        The view.
+    rows : slice
+    dtype : dtype
+        In which to work with the rows.
+    """
+
+    stored: np.ndarray | sp.csr_array | sp.csc_array
     rows: slice
+    dtype: np.dtype
+
+    @property
+    def X(self):
+        """The rows in the dtype to work in: the view itself, unless that is another."""
+        if self.stored.dtype == self.dtype:
+            return self.stored
+        if not sp.issparse(self.stored):
+            return self.stored.astype(self.dtype)
+        return _with_data(self.stored, np.asarray(self.stored.data).astype(self.dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +75,7 @@ class Lanes:
         return (block for lane in self.lanes for block in lane)
 
 
-def deal_lanes(X, row_size, n_params=None):
+def deal_lanes(X, row_size, n_params=None, dtype=None):
     """Cut X into row blocks and deal them into lanes.
 
     Parameters
@@ -66,6 +85,8 @@ def deal_lanes(X, row_size, n_params=None):
         Numbers that a row takes besides its features: its logits, for a linear model.
     n_params : int, default=None
         Length of a lane's gradient; None means that of `row_size` linear functions.
+    dtype : dtype, default=None
+        In which to work with the rows; None means that of X.
 
     Returns
     -------
@@ -74,34 +95,35 @@ def deal_lanes(X, row_size, n_params=None):
     n_samples, n_features = X.shape
     gradient_bytes = 8 * (row_size * (n_features + 1) if n_params is None else n_params)
     max_lanes = int(np.clip(LANE_BYTES // gradient_bytes, 2, MAX_LANES))
-    n_rows = _rows_per_block(X, row_size, max_lanes)
-    starts = range(0, n_samples, n_rows)
-    blocks = [_take_rows(X, slice(start, min(start + n_rows, n_samples))) for start in starts]
+    dtype = X.dtype if dtype is None else dtype
+    n_rows = _rows_per_block(X, row_size, max_lanes, dtype.itemsize)
+    slices = [slice(low, min(low + n_rows, n_samples)) for low in range(0, n_samples, n_rows)]
+    blocks = [Block(_take_rows(X, rows), rows, dtype) for rows in slices]
     bounds = np.linspace(0, len(blocks), min(max_lanes, len(blocks)) + 1).astype(int)
     return tuple(tuple(blocks[low:high]) for low, high in pairwise(bounds))
 
 
-def _rows_per_block(X, row_size, max_lanes):
+def _rows_per_block(X, row_size, max_lanes, itemsize):
     """Rows of a block: what fits the cache for dense X, one block per lane for sparse X."""
     n_samples, n_features = X.shape
     if not sp.issparse(X):
-        n_rows = BLOCK_BYTES // (X.dtype.itemsize * (n_features + row_size))
+        n_rows = BLOCK_BYTES // (itemsize * (n_features + row_size))
         return 1 << (int(np.clip(n_rows, 256, 16384)).bit_length() - 1)
     if X.format == "csc":
         # Rows of a CSC matrix cannot be viewed, only copied.
         return n_samples
     # A product with a sparse block sweeps a whole gradient, so few large blocks are better, as long
     # as what a row takes besides does not fill the memory.
-    most = max(4096, LANE_BYTES // (X.dtype.itemsize * row_size))
+    most = max(4096, LANE_BYTES // (itemsize * row_size))
     return min(max(4096, -(-n_samples // max_lanes)), most)
 
 
 def _take_rows(X, rows):
     """View rows of X without copying its values."""
     if not sp.issparse(X):
-        return Block(X[rows], rows)
+        return X[rows]
     if rows.start == 0 and rows.stop == X.shape[0]:
-        return Block(X, rows)
+        return X
     bounds = X.indptr[rows.start : rows.stop + 1]
     entries = slice(bounds[0], bounds[-1])
     # Set one by one: the constructor copies arrays that are views of a small part of another.
@@ -109,7 +131,14 @@ def _take_rows(X, rows):
     view.data = X.data[entries]
     view.indices = X.indices[entries]
     view.indptr = bounds - bounds[0]
-    return Block(view, rows)
+    return view
+
+
+def _with_data(X, data):
+    """Return a sparse matrix with the structure of X, which it shares, and other values."""
+    view = type(X)(X.shape, dtype=data.dtype)
+    view.data, view.indices, view.indptr = data, X.indices, X.indptr
+    return view
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import entr
 
+from sklearn_kl._data.rows import take_rows
+
 # Numbers of a block of rows: small enough for its temporaries to stay in cache.
 BLOCK_NUMBERS = 2**16
 
@@ -68,6 +70,16 @@ class Targets:
         if self.weight is not None:
             strengths *= self.weight[rows]
         return strengths
+
+    def take(self, rows):
+        """Return the targets of some rows, an ndarray of int."""
+        return replace(
+            self,
+            codes=take_rows(self.codes, rows),
+            matrix=take_rows(self.matrix, rows),
+            weight=take_rows(self.weight, rows),
+            mass=self.mass[rows],
+        )
 
     def expected_accuracy(self, codes):
         """Share of the mass that rows give to the classes with these codes, one per row."""

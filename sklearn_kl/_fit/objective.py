@@ -111,7 +111,8 @@ class Objective(Problem):
         return (ahead - behind) / (2 * step)
 
     def _mean_loss_and_gradient(self, theta):
-        if self.mean is not None and not theta[self.model.penalised].any():
+        known = self.statistic is not None and self.mean is not None
+        if known and not theta[self.model.penalised].any():
             loss, gradient = self._loss_and_gradient_at_mean(theta)
         else:
             loss, gradient = self.lanes.sum(partial(self._lane_loss_and_gradient, theta))

@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_kl._data.lanes import deal_lanes, lane_runner
+from sklearn_kl._data.precision import MAX_FLOAT32_OFFSET, MAX_SUM_OFFSET, largest_offset
+from sklearn_kl._data.rows import take_rows
 from sklearn_kl._data.targets import Targets
 from sklearn_kl._fit.certificate import certified_gap
 from sklearn_kl._fit.objective import Objective
@@ -102,16 +104,21 @@ def train(
     list of Outcome
         One per penalty.
     """
+    X, targets, judged = _rows_with_mass(X, targets, judged)
     shares = targets.share_of_total()
     apart = None if judged is None else judged.share_of_total()
     seed = None
     if start is None and not model.convex:
         seed = check_random_state(settings.random_state).randint(2**31, size=4)
     outcomes = []
-    with lane_runner(deal_lanes(X, model.row_size, model.n_params), settings.n_jobs) as lanes:
+    offset = largest_offset(X)
+    dtype = np.dtype(np.float64) if offset > MAX_FLOAT32_OFFSET else X.dtype
+    dealt = deal_lanes(X, model.row_size, model.n_params, dtype)
+    with lane_runner(dealt, settings.n_jobs) as lanes:
         prepared = model.prepare(lanes, shares)
+        statistic = prepared.statistic if offset <= MAX_SUM_OFFSET else None
         for penalty in penalties:
-            objective = Objective(model, penalty, shares, lanes, prepared.statistic, prepared.mean)
+            objective = Objective(model, penalty, shares, lanes, statistic, prepared.mean)
             preconditioner = prepared.preconditioner(penalty)
             if start is None:
                 starts = _own_starts(objective, preconditioner, settings.n_init, seed)
@@ -122,6 +129,16 @@ def train(
             # What a strong penalty leaves of a model that is not convex can be a saddle.
             start = result.theta if model.convex else None
     return outcomes
+
+
+def _rows_with_mass(
+    X: Any, targets: Targets, judged: Targets | None
+) -> tuple[Any, Targets, Targets | None]:
+    """Return the rows that weigh anything: what fills the others must not count."""
+    rows = np.flatnonzero(targets.mass > 0)
+    if len(rows) == targets.n_samples:
+        return X, targets, judged
+    return take_rows(X, rows), targets.take(rows), None if judged is None else judged.take(rows)
 
 
 def _own_starts(

@@ -17,6 +17,8 @@ SAMPLE_ROWS_PER_FEATURE = 8
 MIN_SAMPLE_ROWS = 4096
 # The correlation is computed in panels of columns, so that threads can share the work.
 PANEL_FEATURES = 256
+# Second moments are read again about a better centre at most this often.
+MAX_SHIFTS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,27 +71,67 @@ def collect_moments(lanes, targets, *, centred):
     -------
     Moments
     """
+    shift, scale, class_sums, second = _read_in_units(lanes, targets, centred)
+    mean = class_sums.sum(axis=1) / targets.mass.sum()
+    for _ in range(MAX_SHIFTS if centred else 0):
+        lost = _lost_to_cancellation(mean, shift, scale, second, next(lanes.blocks).dtype)
+        if not lost.any():
+            break
+        shift = np.where(lost, mean, shift)
+        class_sums, second = _read_all(lanes, targets, shift, scale)
+    if centred:
+        offset = (mean - shift) / scale
+        second -= offset * offset if second.ndim == 1 else np.outer(offset, offset)
+    deviation = np.sqrt(np.maximum(_variances(second), 0.0))
+    if centred:
+        deviation[_constant(lanes, deviation * scale, mean)] = 0.0
+    correlation = None
+    if second.ndim == 2:
+        correlation = _normalise(second, deviation)
+    elif len(second) <= MAX_DENSE_FEATURES and not sp.issparse(next(lanes.blocks).stored):
+        correlation = _sample_correlation(lanes, targets, shift, scale, centred)
+    return Moments(
+        class_sums, targets.class_mass(), deviation * scale, correlation, targets.n_samples
+    )
+
+
+def _read_in_units(lanes, targets, centred):
+    """Return shift, scale, and the sums about that shift in units of that scale."""
     shift, scale = _pilot(lanes, centred)
     class_sums, second = _read_all(lanes, targets, shift, scale)
     if not np.isfinite(second).all():
         # A column outside the pilot rows is larger than they say by more than 1e150.
         scale = _largest(lanes)
         class_sums, second = _read_all(lanes, targets, shift, scale)
-    total = targets.mass.sum()
-    second = second / total
-    if centred:
-        offset = (class_sums.sum(axis=1) / total - shift) / scale
-        second -= offset * offset if second.ndim == 1 else np.outer(offset, offset)
-    variance = second if second.ndim == 1 else np.diag(second)
-    deviation = np.sqrt(np.maximum(variance, 0.0))
-    correlation = None
-    if second.ndim == 2:
-        correlation = _normalise(second, deviation)
-    elif len(second) <= MAX_DENSE_FEATURES and not sp.issparse(next(lanes.blocks).X):
-        correlation = _sample_correlation(lanes, targets, shift, scale, centred)
-    return Moments(
-        class_sums, targets.class_mass(), deviation * scale, correlation, targets.n_samples
-    )
+    return shift, scale, class_sums, second
+
+
+def _variances(second):
+    return second if second.ndim == 1 else np.diag(second)
+
+
+def _lost_to_cancellation(mean, shift, scale, second, dtype):
+    """Say of which columns the mean square about the shift has lost the variance in its digits."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        offset = np.abs(mean - shift)
+        square = (offset / scale) ** 2
+        lost = _variances(second) - square < np.sqrt(np.finfo(dtype).eps) * square
+    # The mean itself is known no better.
+    return lost & (offset > 8 * np.finfo(np.float64).eps * np.abs(mean))
+
+
+def _constant(lanes, deviation, mean):
+    """Columns of which all values are the same, among those whose deviation may be rounding."""
+    columns = np.flatnonzero((deviation < 1e-12 * np.abs(mean)) | (deviation == 0))
+    if not columns.size:
+        return columns
+    lowest, highest = np.full(len(columns), np.inf), np.full(len(columns), -np.inf)
+    for block in lanes.blocks:
+        some = block.stored[:, columns]
+        some = some.toarray() if sp.issparse(some) else some
+        np.minimum(lowest, some.min(axis=0), out=lowest)
+        np.maximum(highest, some.max(axis=0), out=highest)
+    return columns[lowest == highest]
 
 
 def _pilot(lanes, centred):
@@ -99,14 +141,17 @@ def _pilot(lanes, centred):
     overflow. Where the columns are harmless as they are, the guess is 0 and 1, which costs nothing.
     """
     block = next(lanes.blocks)
-    zero, one = np.zeros(block.X.shape[1]), np.ones(block.X.shape[1])
-    if sp.issparse(block.X):
+    zero, one = np.zeros(block.stored.shape[1]), np.ones(block.stored.shape[1])
+    if sp.issparse(block.stored):
         return zero, one
-    rows = block.X[:: max(1, block.X.shape[0] // 64)].astype(np.float64)
-    # From the first row, so that a constant column is centred to zeros exactly.
-    shift = rows[0] + ((rows - rows[0]) / len(rows)).sum(axis=0) if centred else zero
-    scale = np.abs(rows - shift).max(axis=0)
-    limits = np.finfo(block.X.dtype)
+    rows = block.stored[:: max(1, block.stored.shape[0] // 64)].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # From the first row, so that a constant column is centred to zeros exactly.
+        shift = rows[0] + ((rows - rows[0]) / len(rows)).sum(axis=0) if centred else zero
+        scale = np.abs(rows - shift).max(axis=0)
+    beyond = ~np.isfinite(scale)
+    shift, scale = np.where(beyond, 0.0, shift), np.where(beyond, np.abs(rows).max(axis=0), scale)
+    limits = np.finfo(block.dtype)
     harmless = (np.abs(shift) <= 1e3 * scale) & (scale < limits.max**0.25)
     harmless &= (scale > limits.tiny**0.25) | (scale == 0)
     scale[scale == 0] = 1.0
@@ -114,38 +159,53 @@ def _pilot(lanes, centred):
 
 
 def _read_all(lanes, targets, shift, scale):
-    """Sum class sums and second moments (in units of scale, about shift) over all rows."""
+    """Class sums, and mean squares and products in units of scale about shift, of all rows."""
     work = partial(_lane_moments, targets=targets, shift=shift, scale=scale)
-    return lanes.sum(work)
+    class_sums, second = lanes.sum(work)
+    return class_sums, second / targets.mass.sum()
 
 
 def _lane_moments(lane, targets, shift, scale):
     n_features = len(scale)
-    full = n_features <= MAX_FULL_FEATURES and not sp.issparse(lane[0].X)
+    full = n_features <= MAX_FULL_FEATURES and not sp.issparse(lane[0].stored)
     class_sums = np.zeros((n_features, targets.n_classes))
     second = np.zeros((n_features, n_features) if full else n_features)
     for block in lane:
-        strength = targets.block(block.rows).astype(block.X.dtype, copy=False)
-        class_sums += transposed_product(block.X, strength)
-        mass = targets.mass[block.rows].astype(block.X.dtype, copy=False)
+        X = block.X
+        strength = targets.block(block.rows).astype(X.dtype, copy=False)
+        class_sums += transposed_product(X, strength)
+        mass = targets.mass[block.rows].astype(X.dtype, copy=False)
         # A thread has an error state of its own. What overflows here is done again in other units.
         with np.errstate(over="ignore", invalid="ignore"):
-            if sp.issparse(block.X):
-                _add_squares(block.X, scale, mass, out=second)
+            if sp.issparse(X):
+                _add_squares(X, shift, scale, mass, out=second)
                 continue
-            rows = _standardise(block.X, shift, scale)
+            rows = _standardise(X, shift, scale)
             second += _gram(rows, mass) if full else mass @ (rows * rows)
     return class_sums, second
 
 
-def _add_squares(X, scale, mass, out):
-    """Add ``mass @ (X / scale)**2`` to out, in place, for a block of sparse X."""
+def _add_squares(X, shift, scale, mass, out):
+    """Add ``mass @ ((X - shift) / scale)**2`` to out, in place, for a block of sparse X."""
     # A CSC matrix is one block: a few columns at a time, so that it is not copied as a whole.
     step = -(-X.shape[1] // 32) if X.format == "csc" else X.shape[1]
     for low in range(0, X.shape[1], step):
         columns = slice(low, low + step)
         part = X if step == X.shape[1] else X[:, columns]
-        out[columns] += part.multiply(1 / scale[columns]).power(2).T @ mass
+        unit = 1 / scale[columns]
+        if not shift[columns].any():
+            out[columns] += part.multiply(unit).power(2).T @ mass
+            continue
+        stored = sp.coo_array(part)
+        column = stored.coords[1]
+        square = ((stored.data - shift[columns][column]) * unit[column]) ** 2
+        weight = mass[stored.coords[0]]
+        size = len(unit)
+        out[columns] += np.bincount(column, weights=weight * square, minlength=size)
+        # Entries that are not stored are zeros, which lie off the shift, too.
+        absent = mass.sum() - np.bincount(column, weights=weight, minlength=size)
+        absent[np.bincount(column, minlength=size) == X.shape[0]] = 0.0
+        out[columns] += absent * (shift[columns] * unit) ** 2
 
 
 def _standardise(X, shift, scale):
@@ -169,7 +229,7 @@ def _largest(lanes):
     """Largest absolute value of every column, 1 for a column of zeros."""
     largest = 0.0
     for block in lanes.blocks:
-        here = abs(block.X).max(axis=0)
+        here = abs(block.stored).max(axis=0)
         largest = np.maximum(largest, here.toarray().ravel() if sp.issparse(here) else here)
     return np.where(largest > 0, largest, 1.0).astype(np.float64)
 
