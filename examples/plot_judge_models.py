@@ -46,10 +46,10 @@ print(f"temperature {scaled.temperature_:.2f}")
 # The entropy is the annotators' own disagreement. Grouping needs a better model, calibration only a
 # better map of the same model's probabilities: that is what the temperature removes.
 for name, model in models.items():
-    parts = kl_decomposition(votes[test], model.predict_proba(X[test]), method="recalibrated")
+    parts = kl_decomposition(votes[test], model.predict_proba(X[test]))
     terms = ", ".join(f"{term} {value:.4f}" for term, value in parts.as_dict().items())
     print(f"{name}: {parts.cross_entropy:.4f} = {terms}")
-KLDecompositionDisplay.from_estimator(models, X[test], votes[test], method="recalibrated")
+KLDecompositionDisplay.from_estimator(models, X[test], votes[test])
 
 # %%
 # Is the difference real?

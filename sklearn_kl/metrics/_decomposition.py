@@ -16,6 +16,7 @@ from sklearn_kl.metrics._pairs import weighted_pair
 TERMS = ("entropy", "grouping", "calibration", "within_bin")
 # Predictions closer than this are the same: rounding must not decide on the bin of a row.
 _SAME = 1e-12
+_SMALLEST = np.nextafter(0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class KLDecomposition:
     entropy : float
         Mean entropy of the targets: irreducible, and 0 for labels.
     grouping : float
-        What is lost since rows with different targets get the same prediction; not negative. No
+        What is lost because rows with different targets get the same prediction; not negative. No
         recalibration changes it, a better model does.
     calibration : float
-        What is lost since a prediction differs from the mean target of the rows that get it; not
+        What is lost because a prediction differs from the mean target of the rows that get it; not
         negative. A recalibration of the same model removes it.
     within_bin : float
-        What is left since the predictions in a bin differ, of any sign; 0 when they do not and
+        What is left because the predictions in a bin differ, of any sign; 0 when they do not and
         for ``method="recalibrated"``.
     uncertainty : float
         Entropy of the mean target.
@@ -100,8 +101,8 @@ def kl_decomposition(
     *,
     sample_weight: ArrayLike | None = None,
     labels: ArrayLike | None = None,
-    method: str = "binned",
-    n_bins: int = 10,
+    method: str = "recalibrated",
+    n_bins: int | None = None,
 ) -> KLDecomposition:
     """Split the cross-entropy into entropy, grouping and calibration, in nats.
 
@@ -128,21 +129,21 @@ def kl_decomposition(
     labels : array-like of shape (n_classes,), default=None
         The class of each column of `y_proba`, in that order. None takes the column names of
         `y_proba` if it is a DataFrame, and otherwise the sorted labels of `y_true` or its columns.
-    method : {"binned", "recalibrated"}, default="binned"
-        How c is estimated; see Notes.
-    n_bins : int, default=10
-        Largest number of bins.
+    method : {"recalibrated", "binned"}, default="recalibrated"
+        How c is estimated; see Notes. Bins are for two or three classes.
+    n_bins : int, default=None
+        Largest number of bins, for ``method="binned"`` alone. None means 10.
 
     Returns
     -------
     KLDecomposition
-        The terms, which sum to the cross-entropy to rounding.
+        The terms, which sum to the cross-entropy to rounding. Where a class with mass is predicted
+        with probability zero, grouping ("recalibrated") or calibration ("binned") is infinite.
 
     Raises
     ------
     ValueError
-        In the cases of `cross_entropy_loss`; if `method` or `n_bins` is none of these; if
-        ``method="recalibrated"`` and a class with mass is predicted with probability zero.
+        In the cases of `cross_entropy_loss`; if `method` or `n_bins` is invalid.
 
     See Also
     --------
@@ -150,19 +151,32 @@ def kl_decomposition(
 
     Notes
     -----
+    "recalibrated" takes for c the best member of the family ``softmax(a log q + b)``, with a slope
+    a > 0 and an intercept b for each class, fitted to the same rows (for labels, Kull and Flach
+    call such maps parametric recalibration). Its bias is about ``K / (2 n)`` nats for n labels of K
+    classes: calibration is too large by it and grouping too small. Miscalibration that the family
+    cannot repair counts as grouping, a probability of zero for a class with mass among it.
+
     "binned" groups similar predictions: the bin with the largest sum of squares about its mean is
     split at the mean of the class that varies most, until there are `n_bins`; equal predictions
     stay together, and the targets are not looked at. c is the mean target of a bin, and the
     calibration term compares it with the bin's mean prediction; `within_bin` is what the spread of
     the predictions in a bin adds (Stephenson et al. 2008, for the Brier score), so that the sum is
     exact. With few rows in a bin, c follows their noise: for n labels and K classes, calibration
-    is too large and grouping too small by about ``n_bins (K - 1) / (2 n)`` nats; with few bins,
-    what differs inside them is not seen. Distributions have less noise than labels.
+    is too large and grouping too small by about ``n_bins (K - 1) / (2 n)`` nats. What differs
+    inside of bins is taken for grouping, and with more than a few classes that is most of what a
+    model knows. Of 2,000 distributions of K classes and a model that is overconfident:
 
-    "recalibrated" takes for c the best member of the family ``softmax(a log q + b)``, with a slope
-    a > 0 and an intercept b for each class, fitted to the same rows (for labels, Kull and Flach
-    call such maps parametric recalibration). Its bias is about ``K / (2 n)`` nats, of the same
-    sign; miscalibration that the family cannot repair counts as grouping.
+    ===  ====================  ======================  ===================================
+    K    truth: grouping,      "recalibrated":         "binned": grouping, calibration,
+         calibration           grouping, calibration   within_bin
+    ===  ====================  ======================  ===================================
+    2    0.061, 0.087          0.064, 0.084            0.072, 0.079, -0.002
+    5    0.119, 0.164          0.123, 0.160            0.283, 0.091, -0.091
+    10   0.170, 0.223          0.163, 0.231            0.521, 0.080, -0.208
+    ===  ====================  ======================  ===================================
+
+    Distributions have less noise than labels.
 
     References
     ----------
@@ -175,7 +189,7 @@ def kl_decomposition(
 
     Examples
     --------
-    Two annotators, a model that tells two kinds of rows apart and is too sure:
+    Two annotators, a model that tells two kinds of rows apart and is overconfident:
 
     >>> from sklearn_kl.metrics import kl_decomposition
     >>> votes = [[2, 0], [1, 1], [1, 1], [0, 2]]
@@ -188,8 +202,7 @@ def kl_decomposition(
     """
     if method not in ("binned", "recalibrated"):
         raise ValueError(f'method must be "binned" or "recalibrated", got {method!r}.')
-    if isinstance(n_bins, bool) or not isinstance(n_bins, Integral) or n_bins < 1:
-        raise ValueError(f"n_bins must be a whole number of at least 1, got {n_bins!r}.")
+    n_bins = _check_n_bins(n_bins, method)
     p, q, weight, _ = weighted_pair(y_true, y_proba, labels, sample_weight)
     if method == "binned":
         terms = _binned_terms(p, q, weight, n_bins)
@@ -202,6 +215,20 @@ def kl_decomposition(
         method=method,
         **terms,
     )
+
+
+def _check_n_bins(n_bins, method):
+    """Return the largest number of bins."""
+    if n_bins is None:
+        return 10
+    if isinstance(n_bins, bool) or not isinstance(n_bins, Integral) or n_bins < 1:
+        raise ValueError(f"n_bins must be a whole number of at least 1, got {n_bins!r}.")
+    if method != "binned":
+        raise ValueError(
+            f'n_bins={n_bins} has no effect with method={method!r}: set method="binned", or leave '
+            "n_bins=None."
+        )
+    return n_bins
 
 
 def class_kl_contributions(
@@ -331,17 +358,37 @@ def _binned_terms(p, q, weight, n_bins):
     for rows in bins:
         share = weight[rows]
         total = share.sum()
-        mean_p, mean_q = share @ p[rows] / total, share @ q[rows] / total
+        mean_p, mean_q = _mean_row(p[rows], share), _mean_row(q[rows], share)
         grouping += share @ simplex.kl_divergence(p[rows], mean_p)
-        calibration += total * simplex.kl_divergence(mean_p, mean_q)
+        calibration += total * _log_ratio(mean_p, mean_p, mean_q)
         within += _mean(_log_ratio(p[rows], mean_q, q[rows]), share)
     return {
-        # Rounding must not make negative what is a mean of divergences.
-        "grouping": max(float(grouping), 0.0),
-        "calibration": max(float(calibration), 0.0),
+        "grouping": _mend_rounding(grouping),
+        "calibration": _mend_rounding(calibration),
         "within_bin": float(within),
         "n_bins": len(bins),
     }
+
+
+def _mean_row(rows, share):
+    """Weighted mean of rows of probabilities."""
+    mean = (share / share.sum()) @ rows
+    return _keep_positive(mean, rows.any(axis=0))
+
+
+def _keep_positive(values, positive):
+    """Return the values with the smallest positive number where underflow made them zero.
+
+    An underflow would make a term infinite of which the others know nothing. By how much such a
+    number is off does not matter to their sum, in which it cancels.
+    """
+    return np.where(positive, np.maximum(values, _SMALLEST), values)
+
+
+def _mend_rounding(value):
+    """Return a mean of divergences, which rounding must not make negative."""
+    # Where the rows of q exceed one by rounding in float32, the term is truly that much below zero.
+    return max(float(value), 0.0) if value > -_SAME else float(value)
 
 
 def _log_ratio(p, numerator, denominator):
@@ -353,20 +400,16 @@ def _log_ratio(p, numerator, denominator):
 
 def _recalibrated_terms(p, q, weight):
     """Terms with ``softmax(a log q + b)``, fitted, as the calibrated prediction."""
+    terms = {"calibration": 0.0, "within_bin": 0.0, "n_bins": None}
     if np.isinf(simplex.cross_entropy(p, q)).any():
-        raise ValueError(
-            "A class with mass in y_true is predicted with probability zero, which no slope and "
-            'intercept of the log-probabilities repair. Use method="binned", or predictions '
-            "without zeros."
-        )
+        # No member of the family is finite, so that recalibration changes nothing.
+        return {"grouping": np.inf, **terms}
     recalibrated = _recalibrate(p, q, weight)
     grouping = _mean(simplex.kl_divergence(p, recalibrated), weight)
     calibration = _mean(_log_ratio(p, recalibrated, q), weight)
-    return {
-        "grouping": max(grouping, 0.0),
-        "calibration": max(calibration, 0.0),
-        "within_bin": 0.0,
-        "n_bins": None,
+    return terms | {
+        "grouping": _mend_rounding(grouping),
+        "calibration": _mend_rounding(calibration),
     }
 
 
@@ -394,11 +437,11 @@ def _recalibrate(p, q, weight):
 
     start = np.zeros(1 + p.shape[1])
     bounds = [(-10.0, 10.0)] + [(-50.0, 50.0)] * p.shape[1]
-    result = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"gtol": 1e-9}
-    )
+    # Its own tolerance of the loss would end the search long before the gradient is small.
+    options = {"gtol": 1e-9, "ftol": 1e-15}
+    result = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     best = result.x if result.fun <= loss(start)[0] else start
-    return np.exp(log_proba(best))
+    return _keep_positive(np.exp(log_proba(best)), q > 0)
 
 
 def _mean(values, weight):

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import kl_div, softmax
 
 from sklearn_kl.metrics import (
@@ -54,7 +56,7 @@ def test_by_hand():
     # Two kinds of prediction, each with two rows; see Broecker (2009), equation 13.
     labels = [0, 0, 0, 1]
     q = [[0.8, 0.2], [0.8, 0.2], [0.4, 0.6], [0.4, 0.6]]
-    parts = kl_decomposition(labels, q)
+    parts = kl_decomposition(labels, q, method="binned")
     calibration = 0.5 * np.log(1 / 0.8) + 0.5 * (0.5 * np.log(0.5 / 0.4) + 0.5 * np.log(0.5 / 0.6))
     uncertainty = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert parts.n_bins == 2
@@ -68,7 +70,7 @@ def test_by_hand():
 
 def test_one_bin_compares_the_means():
     p, q, _ = make_pair()
-    parts = kl_decomposition(p, q, n_bins=1)
+    parts = kl_decomposition(p, q, method="binned", n_bins=1)
     assert parts.resolution == pytest.approx(0, abs=1e-13)
     assert parts.calibration == pytest.approx(kl_div(p.mean(axis=0), q.mean(axis=0)).sum())
 
@@ -123,11 +125,13 @@ def test_labels_have_the_entropy_of_counts_in_their_grouping(method):
     assert of_labels.calibration == pytest.approx(of_counts.calibration, abs=1e-7)
 
 
-@pytest.mark.parametrize("method, n_free", [("binned", 5 * 2), ("recalibrated", 3)])
-def test_bias_is_as_documented(method, n_free):
+@pytest.mark.parametrize(
+    "options, n_free", [({"method": "binned", "n_bins": 5}, 5 * 2), ({"method": "recalibrated"}, 3)]
+)
+def test_bias_is_as_documented(options, n_free):
     _, q, rng = make_pair(400)
     found = [
-        kl_decomposition(make_targets("labels", q, rng), q, method=method, n_bins=5).calibration
+        kl_decomposition(make_targets("labels", q, rng), q, **options).calibration
         for _ in range(60)
     ]
     # A chi-squared variable over 2n: its standard error here is 4 to 11 %.
@@ -136,19 +140,19 @@ def test_bias_is_as_documented(method, n_free):
 
 def test_more_bins_leave_less_within_them():
     p, q, _ = make_pair(400, 2)
-    parts = kl_decomposition(p, q, n_bins=8)
+    parts = kl_decomposition(p, q, method="binned", n_bins=8)
     assert parts.n_bins == 8
-    fine = kl_decomposition(p, q, n_bins=100)
+    fine = kl_decomposition(p, q, method="binned", n_bins=100)
     assert abs(fine.within_bin) < abs(parts.within_bin) < 0.01
 
 
 def test_infinite_where_a_class_with_mass_is_ruled_out():
     y, q = [0, 1, 1], [[1.0, 0.0], [1.0, 0.0], [0.5, 0.5]]
-    parts = kl_decomposition(y, q)
-    assert parts.cross_entropy == np.inf
-    assert sum(parts.as_dict().values()) == np.inf
-    with pytest.raises(ValueError, match='probability zero.*Use method="binned"'):
-        kl_decomposition(y, q, method="recalibrated")
+    for method, infinite in (("binned", "calibration"), ("recalibrated", "grouping")):
+        parts = kl_decomposition(y, q, method=method)
+        assert parts.cross_entropy == np.inf
+        assert sum(parts.as_dict().values()) == np.inf
+        assert [term for term, value in parts.as_dict().items() if np.isinf(value)] == [infinite]
 
 
 def test_zeros_that_are_right_are_kept():
@@ -158,7 +162,54 @@ def test_zeros_that_are_right_are_kept():
         assert sum(parts.as_dict().values()) == pytest.approx(parts.cross_entropy)
 
 
-@pytest.mark.parametrize("n_bins", [0, 2.0, True, None])
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(METHODS),
+    st.sampled_from([1e-320, 1e-310, 5e-324, 1e-300]),
+    st.sampled_from([1.0, 1e-200]),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_terms_sum_where_probabilities_and_weights_nearly_vanish(seed, method, least, weight):
+    rng = np.random.default_rng(seed)
+    p, q = rng.dirichlet(np.full(3, 0.3), (2, 30))
+    q[rng.random(q.shape) < 0.3] = least
+    p[rng.random(p.shape) < 0.2] = least
+    q[:, 0], p[:, 0] = 1 - q[:, 1] - q[:, 2], 1 - p[:, 1] - p[:, 2]
+    q, p = q[(q > 0).all(axis=1)], p[(q > 0).all(axis=1)]
+    weights = np.where(rng.random(len(q)) < 0.5, weight, 1.0)
+    parts = kl_decomposition(p, q, sample_weight=weights, method=method)
+    assert np.isfinite(list(parts.as_dict().values())).all()
+    assert sum(parts.as_dict().values()) == pytest.approx(parts.cross_entropy, rel=1e-12)
+
+
+def test_terms_sum_where_rows_do_so_up_to_float32():
+    p, q, _ = make_pair(50)
+    for method in METHODS:
+        parts = kl_decomposition(p, p * (1 + 1e-6), method=method)
+        assert sum(parts.as_dict().values()) == pytest.approx(parts.cross_entropy, abs=1e-14)
+        parts = kl_decomposition(p, q.astype(np.float32), method=method)
+        assert sum(parts.as_dict().values()) == pytest.approx(parts.cross_entropy, abs=1e-14)
+
+
+def test_the_default_finds_the_terms_of_ten_classes():
+    # With c known: 10 bins would put grouping at 0.52 and 0.21 of it below zero, within bins.
+    rng = np.random.default_rng(0)
+    z = 1.5 * rng.normal(size=(1000, 10))
+    p = softmax(z + 0.7 * rng.normal(size=z.shape), axis=1)
+    q = softmax(1.7 * z + np.linspace(0, 0.5, 10), axis=1)
+    c = np.mean([softmax(z + 0.7 * rng.normal(size=z.shape), axis=1) for _ in range(200)], axis=0)
+    parts = kl_decomposition(p, q)
+    assert parts.method == "recalibrated"
+    assert parts.calibration == pytest.approx(kl_divergence(c, q), rel=0.1)
+    assert parts.grouping == pytest.approx(kl_divergence(p, c), rel=0.1)
+
+
+def test_bins_have_no_effect_on_a_recalibration():
+    with pytest.raises(ValueError, match='n_bins=5 has no effect .*: set method="binned"'):
+        kl_decomposition([0, 1], [0.5, 0.5], n_bins=5)
+
+
+@pytest.mark.parametrize("n_bins", [0, 2.0, True, "all"])
 def test_bad_n_bins(n_bins):
     with pytest.raises(ValueError, match="n_bins must be a whole number of at least 1, got"):
         kl_decomposition([0, 1], [0.5, 0.5], n_bins=n_bins)

@@ -64,8 +64,8 @@ class KLDecompositionDisplay:
         y,
         *,
         sample_weight=None,
-        method="binned",
-        n_bins=10,
+        method="recalibrated",
+        n_bins=None,
         name=None,
         ax=None,
         **kwargs,
@@ -82,9 +82,9 @@ class KLDecompositionDisplay:
             Labels, distributions or vote counts.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, which multiply their mass.
-        method : {"binned", "recalibrated"}, default="binned"
+        method : {"recalibrated", "binned"}, default="recalibrated"
             As of `kl_decomposition`.
-        n_bins : int, default=10
+        n_bins : int, default=None
             As of `kl_decomposition`.
         name : str, default=None
             Name of a single model; None takes that of its class.
@@ -120,8 +120,8 @@ class KLDecompositionDisplay:
         *,
         sample_weight=None,
         labels=None,
-        method="binned",
-        n_bins=10,
+        method="recalibrated",
+        n_bins=None,
         name="model",
         ax=None,
         **kwargs,
@@ -138,9 +138,9 @@ class KLDecompositionDisplay:
             Weights of the rows, which multiply their mass.
         labels : array-like of shape (n_classes,), default=None
             The class of each column of the predictions.
-        method : {"binned", "recalibrated"}, default="binned"
+        method : {"recalibrated", "binned"}, default="recalibrated"
             As of `kl_decomposition`.
-        n_bins : int, default=10
+        n_bins : int, default=None
             As of `kl_decomposition`.
         name : str, default="model"
             Name of a single model.
