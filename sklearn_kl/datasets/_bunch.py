@@ -1,6 +1,8 @@
 """Small tables of factors and counts in the forms that scikit-learn's loaders return."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -22,13 +24,13 @@ class CountTable:
     description : str
     """
 
-    factors: dict[str, tuple[str, ...]]
+    factors: Mapping[str, tuple[str, ...]]
     levels: np.ndarray
     counts: np.ndarray
     classes: tuple
     description: str
 
-    def dummies(self):
+    def dummies(self) -> tuple[np.ndarray, list[str]]:
         """Treatment coding: a 0/1 column for every level but the first, and the columns' names."""
         columns, names = [], []
         for levels, (factor, labels) in zip(self.levels.T, self.factors.items(), strict=True):
@@ -36,7 +38,7 @@ class CountTable:
             names += [factor + label for label in labels[1:]]
         return np.column_stack(columns).astype(np.float64), names
 
-    def bunch(self, pandas=None):
+    def bunch(self, pandas: Any = None) -> Bunch:
         """Arrays, or DataFrames with categorical columns if the module pandas is given."""
         data, feature_names = self.dummies()
         target, frame = self.counts, None

@@ -1,22 +1,27 @@
 """Vote counts drawn from a known distribution of the classes."""
 
-from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
-from sklearn.utils import check_random_state, check_scalar
+
+from sklearn_kl._numbers import check_number, check_seed, check_whole
+
+# The logits of a larger separation overflow, and with this one every row has one clear class.
+_LARGEST_SEPARATION = 1e100
 
 
 def make_soft_classification(
-    n_samples=100,
-    n_features=5,
-    n_classes=3,
+    n_samples: int = 100,
+    n_features: int = 5,
+    n_classes: int = 3,
     *,
-    n_votes=10,
-    class_sep=1.0,
-    weights=None,
-    random_state=None,
-):
+    n_votes: ArrayLike = 10,
+    class_sep: float = 1.0,
+    weights: ArrayLike | None = None,
+    random_state: Any = None,
+) -> tuple[NDArray, NDArray, NDArray]:
     """Draw features, vote counts and the distribution that the votes were drawn from.
 
     A softmax-linear model, so that the model of :class:`sklearn_kl.KLClassifier` is true::
@@ -56,7 +61,7 @@ def make_soft_classification(
     Raises
     ------
     ValueError
-        For sizes, votes, a separation or weights out of range.
+        For sizes, votes, a separation, weights or a seed out of range or that are no numbers.
 
     Examples
     --------
@@ -67,13 +72,14 @@ def make_soft_classification(
     >>> bool(abs(y / 20 - q).mean() < 0.1)
     True
     """
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
-    check_scalar(n_features, "n_features", Integral, min_val=1)
-    check_scalar(n_classes, "n_classes", Integral, min_val=2)
-    check_scalar(class_sep, "class_sep", Real, min_val=0, max_val=np.inf, include_boundaries="left")
+    check_whole(n_samples, "n_samples")
+    check_whole(n_features, "n_features")
+    check_whole(n_classes, "n_classes", least=2)
+    class_sep = check_number(class_sep, "class_sep", "finite and at least 0", low=0, closed="low")
+    class_sep = min(class_sep, _LARGEST_SEPARATION)
     votes = _check_votes(n_votes, n_samples)
     log_weights = _check_weights(weights, n_classes)
-    rng = check_random_state(random_state)
+    rng = check_seed(random_state)
     X = rng.standard_normal((n_samples, n_features))
     coef = rng.standard_normal((n_classes, n_features)) * (class_sep / np.sqrt(n_features))
     q = softmax(X @ coef.T + log_weights, axis=1)
@@ -83,7 +89,8 @@ def make_soft_classification(
 def _check_votes(n_votes, n_samples):
     """Return the votes of every row as integers."""
     votes = np.asarray(n_votes)
-    if votes.dtype.kind not in "iu" or votes.ndim > 1 or (votes < 0).any():
+    counts = votes.dtype.kind in "iu" and votes.ndim <= 1
+    if not counts or (votes < 0).any() or (votes > np.iinfo(np.int64).max).any():
         raise ValueError(
             f"n_votes must be an integer or one integer per row, none negative, got {n_votes!r}."
         )
@@ -99,13 +106,14 @@ def _check_weights(weights, n_classes):
     """Return the logarithms of the weights."""
     if weights is None:
         return np.zeros(n_classes)
-    weights = np.asarray(weights, dtype=np.float64)
-    if weights.shape != (n_classes,) or not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(
-            f"weights must be n_classes={n_classes} finite numbers greater than 0, got "
-            f"{weights.tolist()!r}."
-        )
-    return np.log(weights)
+    wanted = f"weights must be n_classes={n_classes} finite numbers greater than 0"
+    try:
+        numbers = np.asarray(weights, dtype=np.float64)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"{wanted}, got {weights!r}.") from error
+    if numbers.shape != (n_classes,) or not (np.isfinite(numbers) & (numbers > 0)).all():
+        raise ValueError(f"{wanted}, got {numbers.tolist()!r}.")
+    return np.log(numbers)
 
 
 def _draw_counts(votes, q, rng):

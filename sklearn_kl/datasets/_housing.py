@@ -1,6 +1,7 @@
 """Satisfaction of tenants in Copenhagen (Madsen 1976): grouped counts of three grades."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ COUNTS = (
 # fmt: on
 
 
-def load_housing(*, return_X_y=False, as_frame=False):
+def load_housing(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Load the satisfaction of 1681 tenants: 24 groups, counts of three grades.
 
     The data of Madsen [1]_, in the R package MASS as `housing`: for every group of tenants, its

@@ -1,5 +1,7 @@
 """Bitterness of wine (Randall 1989): nine judges who disagree about eight wines."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import Bunch
 
@@ -49,7 +51,7 @@ WINES = (
 # fmt: on
 
 
-def load_wine_ratings(*, return_X_y=False, as_frame=False):
+def load_wine_ratings(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Load the bitterness of eight wines as nine judges saw it: counts of five grades.
 
     The data of Randall [1]_, in the R package ordinal as `wine`. No wine got one grade from all

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import bootstrap
-from sklearn.utils import check_random_state
 
 from sklearn_kl._data import simplex
+from sklearn_kl._numbers import check_number, check_seed, check_whole
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import weighted_pair
 
@@ -96,7 +96,7 @@ def compare_kl(
     confidence_level : float, default=0.95
         Level of the interval, between 0 and 1.
     n_resamples : int, default=2000
-        Number of bootstrap resamples.
+        Number of bootstrap resamples, at least 2.
     random_state : int, RandomState instance or None, default=None
         Source of the resamples.
 
@@ -110,7 +110,7 @@ def compare_kl(
     ValueError
         In the cases of `cross_entropy_loss`; if a model gives a class with mass the probability
         zero, whose divergence is infinite; if fewer than two rows have mass; if
-        `confidence_level` is not between 0 and 1.
+        `confidence_level` is not between 0 and 1, or `n_resamples` is less than 2.
 
     See Also
     --------
@@ -122,7 +122,7 @@ def compare_kl(
     weighted mean, by :func:`scipy.stats.bootstrap`. It takes the rows as independent: for rows
     that belong together, such as those of one person, it is too narrow. The models are taken as
     they are: how they would differ if trained on other data is not in it. The share is not the p
-    value of a test, though a share near 0 or 1 speaks as clearly.
+    value of a test, though a share near 0 or 1 is as telling.
 
     References
     ----------
@@ -143,8 +143,10 @@ def compare_kl(
     >>> low < result.difference < high < 0
     True
     """
-    if not 0 < confidence_level < 1:
-        raise ValueError(f"confidence_level must be between 0 and 1, got {confidence_level!r}.")
+    check_number(confidence_level, "confidence_level", "between 0 and 1", low=0, high=1)
+    # A single resample has no standard deviation.
+    check_whole(n_resamples, "n_resamples", least=2)
+    rng = check_seed(random_state)
     rows_a, weight = _divergences(y_true, proba_a, labels, sample_weight, "proba_a")
     rows_b, _ = _divergences(y_true, proba_b, labels, sample_weight, "proba_b")
     if len(weight) < 2:
@@ -153,7 +155,7 @@ def compare_kl(
             "on more rows."
         )
     difference = rows_a - rows_b
-    resampled = _resample(difference * weight, weight, confidence_level, n_resamples, random_state)
+    resampled = _resample(difference * weight, weight, confidence_level, n_resamples, rng)
     means, (low, high) = resampled
     return KLComparison(
         difference=float(weight @ difference),
@@ -184,7 +186,7 @@ def _divergences(y_true, y_proba, labels, sample_weight, name):
     return rows, weight
 
 
-def _resample(products, weight, confidence_level, n_resamples, random_state):
+def _resample(products, weight, confidence_level, n_resamples, rng):
     """Bootstrap the ratio of two sums over rows.
 
     Returns
@@ -201,7 +203,7 @@ def _resample(products, weight, confidence_level, n_resamples, random_state):
         batch=max(1, _BATCH_SIZE // len(weight)),
         confidence_level=confidence_level,
         method="percentile",
-        random_state=check_random_state(random_state),
+        random_state=rng,
     )
     return result.bootstrap_distribution, result.confidence_interval
 

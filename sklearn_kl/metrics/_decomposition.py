@@ -1,7 +1,6 @@
 """Where a cross-entropy comes from: entropy, grouping and calibration; classes and rows."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import xlogy
 
 from sklearn_kl._data import simplex
+from sklearn_kl._numbers import check_whole
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import weighted_pair
 
@@ -221,8 +221,7 @@ def _check_n_bins(n_bins, method):
     """Return the largest number of bins."""
     if n_bins is None:
         return 10
-    if isinstance(n_bins, bool) or not isinstance(n_bins, Integral) or n_bins < 1:
-        raise ValueError(f"n_bins must be a whole number of at least 1, got {n_bins!r}.")
+    check_whole(n_bins, "n_bins")
     if method != "binned":
         raise ValueError(
             f'n_bins={n_bins} has no effect with method={method!r}: set method="binned", or leave '

@@ -1,7 +1,6 @@
 """Targets beside predicted probabilities: validation, values of rows, weighted means."""
 
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn_kl._data import simplex
 from sklearn_kl._data.distributions import check_distributions, sum_tolerance, zero_rounding
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._data.targets import Targets
+from sklearn_kl._numbers import check_flag, check_number
 
 # Functions that look at a row only where y_true has mass: of a label's row, at one number.
 _READ_ON_SUPPORT = (simplex.entropy, simplex.cross_entropy, simplex.kl_divergence)
@@ -207,19 +207,14 @@ def evaluate(
 def summarise(rows: NDArray, mass: NDArray, base: float | None, per_sample: bool) -> Any:
     """Return the values of the rows, or their mean, in the unit that base asks for."""
     rows = rows / _nats_per_unit(base)
-    return rows if per_sample else _weighted_mean(rows, mass)
+    return rows if check_flag(per_sample, "per_sample") else _weighted_mean(rows, mass)
 
 
 def _nats_per_unit(base):
     if base is None:
         return 1.0
-    is_number = isinstance(base, Real) and not isinstance(base, bool)
-    if not is_number or not 1 < base < np.inf:
-        raise ValueError(
-            f"base must be a number greater than 1, such as 2 for bits, or None for nats; got "
-            f"{base!r}."
-        )
-    return float(np.log(base))
+    allowed = "a number greater than 1, such as 2 for bits, or None for nats"
+    return float(np.log(check_number(base, "base", allowed, low=1)))
 
 
 def _weighted_mean(values, mass):

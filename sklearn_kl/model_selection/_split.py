@@ -13,9 +13,10 @@ from sklearn.model_selection import (
     StratifiedKFold,
     check_cv,
 )
-from sklearn.utils import check_array, check_random_state, check_scalar
+from sklearn.utils import check_array
 
 from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._numbers import check_flag, check_number, check_seed, check_whole
 from sklearn_kl.model_selection._deal import (
     deal_evenly,
     deal_groups,
@@ -36,11 +37,8 @@ class _SoftFolds(BaseCrossValidator):
         shuffle: bool = False,
         random_state: Any = None,
     ):
-        check_scalar(n_splits, "n_splits", Integral, min_val=2)
-        if isinstance(n_splits, bool | np.bool_):
-            raise TypeError(f"n_splits must be a whole number, got {n_splits!r}.")
-        if not isinstance(shuffle, bool | np.bool_):
-            raise TypeError(f"shuffle must be True or False, got {shuffle!r}.")
+        check_whole(n_splits, "n_splits", least=2)
+        check_flag(shuffle, "shuffle")
         if not shuffle and random_state is not None:
             raise ValueError(
                 "random_state has no effect without shuffle: set shuffle=True, or leave "
@@ -71,7 +69,7 @@ class _SoftFolds(BaseCrossValidator):
 
     def _rng(self):
         """Return the source of random orders, None without shuffle."""
-        return check_random_state(self.random_state) if self.shuffle else None
+        return check_seed(self.random_state) if self.shuffle else None
 
 
 class SoftStratifiedKFold(_SoftFolds):
@@ -320,6 +318,9 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
         train_size: float | None = None,
         random_state: Any = None,
     ):
+        check_whole(n_splits, "n_splits")
+        _check_size(test_size, "test_size")
+        _check_size(train_size, "train_size")
         super().__init__(
             n_splits, test_size=test_size, train_size=train_size, random_state=random_state
         )
@@ -356,7 +357,7 @@ class SoftStratifiedShuffleSplit(BaseShuffleSplit):
         strengths = strengths_of_rows(targets)
         _warn_of_rare_classes(targets.classes, strengths, 2, "parts", "the two parts")
         n_train, n_test = self._sizes(targets.n_samples)
-        rng = check_random_state(self.random_state)
+        rng = check_seed(self.random_state)
         for _ in range(self.n_splits):
             slots = _interleave([n_train, n_test, targets.n_samples - n_train - n_test], rng)
             part = deal_evenly(strengths, slots, 3, rng)
@@ -392,6 +393,14 @@ def make_splitter(cv: Any, *, matrix: bool, classifier: bool = True) -> Any:
     if matrix:
         return SoftStratifiedKFold(n_splits)
     return StratifiedKFold(n_splits) if classifier else check_cv(n_splits)
+
+
+def _check_size(size, name):
+    """Raise unless a size is a number of rows, a share of them, or None."""
+    if size is not None:
+        whole = isinstance(size, Integral)
+        allowed = "a share between 0 and 1, a whole number of rows or None"
+        check_number(size, name, allowed, low=0, high=np.inf if whole else 1)
 
 
 def _warn_of_groups(splitter, groups):

@@ -57,11 +57,11 @@ def test_same_seed_same_data():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"n_samples": 0}, "n_samples == 0, must be >= 1"),
-        ({"n_features": 0}, "n_features == 0, must be >= 1"),
-        ({"n_classes": 1}, "n_classes == 1, must be >= 2"),
-        ({"class_sep": -1.0}, "class_sep == -1.0, must be >= 0"),
-        ({"class_sep": np.inf}, "class_sep == inf, must be < inf"),
+        ({"n_samples": 0}, "n_samples must be a whole number of at least 1, got 0"),
+        ({"n_features": 0}, "n_features must be a whole number of at least 1, got 0"),
+        ({"n_classes": 1}, "n_classes must be a whole number of at least 2, got 1"),
+        ({"class_sep": -1.0}, "class_sep must be finite and at least 0, got -1.0"),
+        ({"class_sep": np.inf}, "class_sep must be finite and at least 0, got inf"),
         ({"n_votes": -1}, "n_votes must be an integer .* none negative, got -1"),
         ({"n_votes": 2.5}, "n_votes must be an integer .* got 2.5"),
         ({"n_votes": [1, 2]}, "n_votes has 2 entries, but n_samples is 100: give one integer"),
