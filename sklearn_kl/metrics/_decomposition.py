@@ -293,8 +293,7 @@ def class_kl_contributions(
     array([0.    , 0.0966, 0.25  ])
     """
     p, q, weight, kept = weighted_pair(y_true, y_proba, labels, sample_weight)
-    # The sum of two terms of opposite sign may miss zero by a rounding.
-    terms = np.maximum((xlogy(p, p) - xlogy(p, q)) + (q - p), 0.0)
+    terms = simplex.kl_terms(p, q)
     if per_sample:
         rows = np.full((len(kept), p.shape[1]), np.nan)
         rows[kept] = terms

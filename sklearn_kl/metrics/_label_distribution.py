@@ -327,7 +327,8 @@ def canberra_rows(p: NDArray, q: NDArray) -> NDArray:
 def cosine_rows(p: NDArray, q: NDArray) -> NDArray:
     """Cosine of the angle between the rows."""
     norms = np.linalg.norm(p, axis=-1) * np.linalg.norm(q, axis=-1)
-    return (p * q).sum(axis=-1) / norms
+    # Rounding must not take it above one.
+    return np.minimum((p * q).sum(axis=-1) / norms, 1.0)
 
 
 def intersection_rows(p: NDArray, q: NDArray) -> NDArray:

@@ -42,13 +42,15 @@ def row_values(function: Callable, targets: Targets, *y_proba: NDArray) -> NDArr
     """
     n_samples = targets.n_samples
     if targets.codes is not None and function in _READ_ON_SUPPORT:
-        picked = [q[np.arange(n_samples), targets.codes, None] for q in y_proba]
+        picked = [q[np.arange(n_samples), targets.codes, None].astype(np.float64) for q in y_proba]
         return function(np.ones((n_samples, 1)), *picked)
     values = np.empty(n_samples)
     n_rows = max(1, _BLOCK_SIZE // targets.n_classes)
     for start in range(0, n_samples, n_rows):
         rows = slice(start, start + n_rows)
-        values[rows] = function(distributions(targets, rows), *(q[rows] for q in y_proba))
+        # Whatever the dtype of a prediction, its numbers are judged in float64.
+        parts = (q[rows].astype(np.float64, copy=False) for q in y_proba)
+        values[rows] = function(distributions(targets, rows), *parts)
     return values
 
 
@@ -60,11 +62,16 @@ def mean_divergence(divergence: Callable, targets: Targets, y_proba: NDArray) ->
 def explained_divergence(targets: Targets, y_proba: NDArray) -> float:
     """Share of the KL divergence of the class prior that y_proba removes."""
     missed = mean_divergence(simplex.kl_divergence, targets, y_proba)
-    prior = targets.class_mass() / targets.mass.sum()
-    # The mean of KL(p || prior). A sum over rows would be infinite where a class has mass so small
-    # that its share of the total underflows.
-    unexplained = _weighted_mean(row_entropy(targets), targets.mass)
-    to_explain = float(simplex.entropy(prior)) - unexplained
+    class_mass = targets.class_mass()
+    prior = class_mass / targets.mass.sum()
+    if targets.codes is not None:
+        to_explain = float(simplex.entropy(prior))
+    else:
+        # Not zero for a class whose share underflows: its rows weigh nothing, and would be
+        # infinite.
+        prior = np.where(class_mass > 0, np.maximum(prior, np.finfo(np.float64).tiny), 0.0)
+        rows = np.broadcast_to(prior, (targets.n_samples, targets.n_classes))
+        to_explain = mean_divergence(simplex.kl_divergence, targets, rows)
     if to_explain > _NO_DIVERGENCE:
         return 1.0 - missed / to_explain
     return 1.0 if missed <= _NO_DIVERGENCE else -np.inf
@@ -184,7 +191,10 @@ def distributions(targets: Targets, rows: slice) -> NDArray:
     matrix = targets.matrix[rows]
     dense = matrix.toarray() if sp.issparse(matrix) else matrix
     total = dense.sum(axis=1, dtype=np.float64, keepdims=True)
-    return np.divide(dense, total, out=np.full(dense.shape, np.nan), where=total > 0)
+    share = np.divide(dense, total, out=np.full(dense.shape, np.nan), where=total > 0)
+    # A class with mass is not to be lost to underflow: whether it is predicted at all counts.
+    lost = (share == 0) & (dense > 0)
+    return np.where(lost, np.nextafter(0.0, 1.0), share) if lost.any() else share
 
 
 def row_entropy(targets: Targets) -> NDArray:
