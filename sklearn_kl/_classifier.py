@@ -1,6 +1,5 @@
 """KLClassifier: validate, wire the parts, store what was fitted."""
 
-import warnings
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
@@ -14,13 +13,13 @@ from sklearn.utils.validation import check_scalar, validate_data
 from sklearn_kl._data.encode import encode_targets, resolve_targets
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._fit.report import (
-    WRAPPER_FRAMES,
     CallbackSupportMixin,
     FitReport,
     with_callbacks,
 )
 from sklearn_kl._fit.train import Settings, train
 from sklearn_kl._parametric import ParametricClassifier
+from sklearn_kl._warn import warn_caller
 from sklearn_kl.models import LinearSoftmax
 from sklearn_kl.models._names import make_model
 from sklearn_kl.solvers._methods import make_solver
@@ -233,7 +232,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
                 given = data["X"]
                 (outcome,) = self._train(model, X, targets, given, [self.C], start, report)
                 self._store(model, outcome, targets.classes, X.dtype)
-        self._warn_if_not_converged(outcome.result, X.dtype, 3 + WRAPPER_FRAMES)
+        self._warn_if_not_converged(outcome.result, X.dtype)
         return self
 
     def fit_path(self, X, y, Cs, *, sample_weight=None, target_proba=None):
@@ -266,7 +265,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         Raises
         ------
         ValueError
-            If Cs is empty or holds a value that is no positive number, or in the cases of `fit`.
+            If Cs is empty or not all positive, or as for `fit`.
 
         Warns
         -----
@@ -283,20 +282,37 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         [0, 3, 5]
         """
         Cs = _check_Cs(Cs)
+        reader = clone(self).set_params(C=float(Cs.min()))
+        reader._check_params()
+        checked, targets = reader._check_data(X, y, sample_weight, target_proba)
+        path = []
+        for clf, result in reader._fit_along(Cs, checked, targets, X):
+            clf._warn_if_not_converged(result, checked.dtype)
+            path.append(clf)
+        return path
+
+    def _fit_along(self, Cs, X, targets, given):
+        """Yield a fitted clone for every C, in their order, and the Result of its fit.
+
+        Parameters
+        ----------
+        Cs : ndarray of shape (n_Cs,)
+        X : ndarray, CSR or CSC of shape (n_samples, n_features)
+            Checked by this estimator, which knows the names of the features since.
+        targets : Targets
+        given : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            X as a prior is asked about it.
+        """
         order = np.argsort(Cs, kind="stable")
-        path = [clone(self).set_params(C=float(C)) for C in Cs[order]]
-        first = path[0]
-        first._check_params()
-        given = X
-        X, targets = first._check_data(X, y, sample_weight, target_proba)
-        model = first._bind(X.shape[1], targets.n_classes)
-        with FitReport(first) as report:
-            outcomes = first._train(model, X, targets, given, Cs[order], None, report)
-        for clf, outcome in zip(path, outcomes, strict=True):
-            vars(clf).update({name: value for name, value in vars(first).items() if name in _SEEN})
-            clf._store(model, outcome, targets.classes, X.dtype)
-            clf._warn_if_not_converged(outcome.result, X.dtype, 3)
-        return [path[position] for position in np.argsort(order)]
+        model = self._bind(X.shape[1], targets.n_classes)
+        with FitReport(self) as report:
+            outcomes = self._train(model, X, targets, given, Cs[order], None, report)
+        seen = {name: value for name, value in vars(self).items() if name in _SEEN}
+        for C, place in zip(Cs, np.argsort(order), strict=True):
+            clf = clone(self).set_params(C=float(C))
+            vars(clf).update(seen)
+            clf._store(model, outcomes[place], targets.classes, X.dtype)
+            yield clf, outcomes[place].result
 
     def score(self, X, y, sample_weight=None):
         """Accuracy; for a matrix of targets, the expected accuracy.
@@ -406,7 +422,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
 
     def _forget_fit(self):
         """Delete all fitted attributes but those that validation sets."""
-        for name in _fitted(self):
+        for name in self._fitted_attributes():
             if name not in _SEEN:
                 delattr(self, name)
 
@@ -423,7 +439,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         self.loss_path_ = outcome.loss_path
         self.converged_ = result.converged
 
-    def _warn_if_not_converged(self, result, dtype, stacklevel):
+    def _warn_if_not_converged(self, result, dtype):
         if result.converged or result.stopped:
             return
         gap = self.optimality_gap_
@@ -431,14 +447,13 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         rounding = ""
         if dtype == np.float32 and result.n_iter < self.max_iter:
             rounding = "X is float32, and rounding may have ended the search: pass float64. "
-        warnings.warn(
+        warn_caller(
             f"KLClassifier stopped after {result.n_iter} iterations, before it converged: the "
             f"objective is an estimated {result.gap:.1e} nats above its minimum{certified}, and "
             f"tol={self.tol:.1e}; the gradient norm is {np.linalg.norm(result.gradient):.1e}. "
             f"Increase max_iter (now {self.max_iter}) or tol, or add a penalty with a smaller C "
             f"(now {self.C:g}). {rounding}The solver said: {result.message}",
             ConvergenceWarning,
-            stacklevel=stacklevel,
         )
 
 
@@ -453,24 +468,14 @@ def _predictive(model, classes, theta, dtype):
 @contextmanager
 def _kept_on_error(clf):
     """Put the fitted attributes back as they were if a fit fails, also those of validation."""
-    before = _fitted(clf)
+    before = clf._fitted_attributes()
     try:
         yield
     except BaseException:
-        for name in _fitted(clf):
+        for name in clf._fitted_attributes():
             delattr(clf, name)
         vars(clf).update(before)
         raise
-
-
-def _fitted(clf):
-    """Return the fitted attributes of an estimator, none where it is not fitted."""
-    params = clf.get_params(deep=False)
-    return {
-        name: value
-        for name, value in vars(clf).items()
-        if name.endswith("_") and not name.startswith("_") and name not in params
-    }
 
 
 def _check_Cs(Cs):

@@ -1,5 +1,7 @@
 """Export: a fitted classifier as scikit-learn's LogisticRegression, which other tools can read."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """ParametricClassifier: what a fitted model predicts, whoever fitted it."""
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 import numpy as np
@@ -182,3 +184,12 @@ class ParametricClassifier(ClassifierMixin, BaseEstimator):
     def _predict_codes(self, X):
         logits = self.decision_function(X)
         return (logits > 0).astype(int) if logits.ndim == 1 else logits.argmax(axis=1)
+
+    def _fitted_attributes(self):
+        """Return the fitted attributes by name, none before a fit."""
+        params = self.get_params(deep=False)
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") and not name.startswith("_") and name not in params
+        }

@@ -34,10 +34,12 @@ def public_names():
         f"{dotted}.{name}"
         for value, dotted in shortest.items()
         if inspect.isclass(value)
-        for name, member in vars(value).items()
+        for parent in inspect.getmro(value)
+        if parent.__module__.startswith(sklearn_kl.__name__)
+        for name, member in vars(parent).items()
         if inspect.isroutine(member) and not name.startswith("_") and not name.endswith("_request")
     ]
-    return sorted([*shortest.values(), *methods])
+    return sorted({*shortest.values(), *methods})
 
 
 @pytest.mark.parametrize("name", public_names())

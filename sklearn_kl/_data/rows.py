@@ -1,12 +1,13 @@
 """Rows of whatever holds the data: arrays, sparse matrices, DataFrames, lists."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 
-def take_rows(data, rows):
+def take_rows(data: Any, rows: np.ndarray) -> Any:
     """Return the rows of some data, in that order, in the container that holds it.
 
     Parameters
@@ -64,3 +65,12 @@ def _first_moved(first, second):
     differs = np.array([a != b for a, b in zip(first.tolist(), second.tolist(), strict=True)])
     moved = differs.any() and first.isin(second).all() and second.isin(first).all()
     return int(differs.argmax()) if moved else None
+
+
+def take_param_rows(value: Any, rows: np.ndarray, n_samples: int) -> Any:
+    """Return the rows of a parameter that has one entry for each of them, or else the parameter."""
+    if hasattr(value, "shape"):
+        length = value.shape[0] if len(value.shape) else None
+    else:
+        length = len(value) if isinstance(value, list | tuple) else None
+    return take_rows(value, rows) if length == n_samples else value

@@ -11,10 +11,7 @@ from sklearn_kl.solvers._base import Iteration
 
 try:  # scikit-learn 1.9 and newer, experimental there
     from sklearn.callback import CallbackSupportMixin, with_callbacks
-
-    WRAPPER_FRAMES = 1  # between fit and its caller, which a warning should name
 except ImportError:
-    WRAPPER_FRAMES = 0
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in where scikit-learn knows no callbacks."""
@@ -24,7 +21,7 @@ except ImportError:
         return method
 
 
-__all__ = ["WRAPPER_FRAMES", "CallbackSupportMixin", "FitReport", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "FitReport", "with_callbacks"]
 
 logger = logging.getLogger("sklearn_kl")
 

@@ -1,5 +1,7 @@
 """KLInference: standard errors, tests and intervals of a fitted linear model."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -310,7 +312,7 @@ class KLInference:
         half = _quantile(confidence_level) * self.standard_error
         return self.coef - half, self.coef + half
 
-    def likelihood_ratio_test(self, smaller: "KLInference | None" = None) -> LikelihoodRatioTest:
+    def likelihood_ratio_test(self, smaller: KLInference | None = None) -> LikelihoodRatioTest:
         """Test this model against one that is nested in it.
 
         Parameters
@@ -355,7 +357,7 @@ class KLInference:
         statistic = max(statistic, 0.0)
         return LikelihoodRatioTest(float(statistic), df, float(chi2.sf(statistic, df)))
 
-    def summary(self, confidence_level: float = 0.95) -> "DataFrame":
+    def summary(self, confidence_level: float = 0.95) -> DataFrame:
         """Table of the coefficients.
 
         Parameters

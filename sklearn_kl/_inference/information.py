@@ -15,7 +15,8 @@ nnet::multinom. Sums are taken over features less their mean, which keeps the in
 features, such as years, well conditioned; the covariance is moved back at the end.
 """
 
-import warnings
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -33,6 +34,7 @@ from sklearn_kl._data.encode import encode_targets, resolve_targets
 from sklearn_kl._data.lanes import deal_lanes, lane_runner
 from sklearn_kl._data.simplex import log_softmax
 from sklearn_kl._data.targets import Targets
+from sklearn_kl._warn import warn_caller
 from sklearn_kl.models import LinearSoftmax
 
 # The information matrix is dense: 3.2 GB at this size, and its inverse as much again.
@@ -488,12 +490,11 @@ def warn_if_far(distance: float, mass: float) -> None:
     """Warn the caller of the caller of a fit that is not at the optimum of the data."""
     if distance <= FAR_FROM_OPTIMUM:
         return
-    warnings.warn(
+    warn_caller(
         f"The coefficients are {distance:.2g} standard errors from the optimum for these data. "
         "Pass the X, y and weights that clf was fitted on; if they are, fit with a smaller tol, "
         f"such as tol={5e-5 / mass:.0e}.",
         ConvergenceWarning,
-        stacklevel=3,
     )
 
 

@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_kl._data.classes import spread_columns
 from sklearn_kl._data.encode import plain_labels, resolve_targets
-from sklearn_kl._data.rows import take_rows
+from sklearn_kl._data.rows import take_param_rows, take_rows
 from sklearn_kl.model_selection._split import make_splitter
 
 # What a class gets that the training rows of a fold do not have.
@@ -140,7 +140,9 @@ def _route(estimator, splitter, params, groups):
 def _fit_and_predict(estimator, X, y, train, test, *, method, fit_params):
     """Fit to the training rows; return predictions for the test rows and the classes they know."""
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    fit_params = {name: _part_of(value, train, n_samples) for name, value in fit_params.items()}
+    fit_params = {
+        name: take_param_rows(value, train, n_samples) for name, value in fit_params.items()
+    }
     estimator.fit(take_rows(X, train), take_rows(y, train), **fit_params)
     predicted = getattr(estimator, method)(take_rows(X, test))
     if isinstance(predicted, list) or (method == "predict" and np.ndim(predicted) != 1):
@@ -149,15 +151,6 @@ def _fit_and_predict(estimator, X, y, train, test, *, method, fit_params):
             "one distribution. Wrap it: ReplicatedRows(classifier) of sklearn_kl.labels."
         )
     return np.asarray(predicted), getattr(estimator, "classes_", None)
-
-
-def _part_of(value, rows, n_samples):
-    """Return the rows of a fit parameter that has one entry per row, or the parameter itself."""
-    if hasattr(value, "shape"):
-        length = value.shape[0] if len(value.shape) else None
-    else:
-        length = len(value) if isinstance(value, list | tuple) else None
-    return take_rows(value, rows) if length == n_samples else value
 
 
 def _align(columns, known, classes, method):

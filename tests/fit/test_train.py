@@ -238,9 +238,7 @@ def test_cross_validation_forgets_the_model_before(first, second, n_classes):
     assert vars(clf).keys() == vars(fresh).keys()
 
 
-def test_cross_validation_has_a_path_of_its_own():
-    with pytest.raises(AttributeError, match=r"use KLClassifier\.fit_path"):
-        KLClassifierCV().fit_path(X, VOTES, [1.0])
+def test_what_is_no_prior_is_refused():
     with pytest.raises(ValueError, match="prior must be None or a KLToPrior"):
         KLClassifierCV(prior=[0.2, 0.3, 0.5]).fit(X, VOTES)
     with pytest.raises(ValueError, match="prior must be None or a KLToPrior"):
