@@ -13,6 +13,7 @@ from sklearn_kl.metrics._divergences import (
     js_divergence,
     kl_divergence,
 )
+from sklearn_kl.metrics._entropy_bounds import EntropyBounds, entropy_bounds
 from sklearn_kl.metrics._label_distribution import (
     canberra_distance,
     chebyshev_distance,
@@ -32,14 +33,19 @@ from sklearn_kl.metrics._scorers import (
     neg_cross_entropy_scorer,
     neg_kl_divergence_scorer,
 )
+from sklearn_kl.metrics._truth import KLToTruth, kl_to_truth
+from sklearn_kl.metrics._vote_noise import DevianceTest, deviance_test, vote_noise
 
 __all__ = [
+    "DevianceTest",
     "DistributionDisplay",
+    "EntropyBounds",
     "KLComparison",
     "KLContributionsDisplay",
     "KLDecomposition",
     "KLDecompositionDisplay",
     "KLPathDisplay",
+    "KLToTruth",
     "ReliabilityDisplay",
     "canberra_distance",
     "chebyshev_distance",
@@ -50,13 +56,17 @@ __all__ = [
     "cross_entropy_loss",
     "d2_kl_score",
     "d2_kl_scorer",
+    "deviance_test",
     "entropy",
+    "entropy_bounds",
     "get_scorer",
     "get_scorer_names",
     "intersection_similarity_score",
     "js_divergence",
     "kl_decomposition",
     "kl_divergence",
+    "kl_to_truth",
     "neg_cross_entropy_scorer",
     "neg_kl_divergence_scorer",
+    "vote_noise",
 ]

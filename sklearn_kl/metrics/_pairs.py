@@ -108,22 +108,22 @@ def check_proba(y_proba: Any, *, name: str = "y_proba") -> NDArray:
 
 
 def check_pair(
-    y_true: Any, y_proba: Any, labels: Any, sample_weight: Any
+    y_true: Any, y_proba: Any, labels: Any, sample_weight: Any, *, name: str = "y_true"
 ) -> tuple[Targets, NDArray]:
     """Return the targets and the predictions, their columns in the same order."""
     names = column_names(y_proba)
     y_proba = check_proba(y_proba)
     n_columns = y_proba.shape[1]
     classes = names if labels is None else _check_labels(labels, names, n_columns)
-    targets = encode_targets(y_true, classes=classes, sample_weight=sample_weight, name="y_true")
+    targets = encode_targets(y_true, classes=classes, sample_weight=sample_weight, name=name)
     if targets.n_classes != n_columns:
         what = "columns" if targets.codes is None else "distinct labels"
         raise ValueError(
-            f"y_true has {targets.n_classes} {what}, {targets.classes[:10].tolist()}, but y_proba "
+            f"{name} has {targets.n_classes} {what}, {targets.classes[:10].tolist()}, but y_proba "
             f"is about {n_columns} classes. Pass labels= with the class of each column of y_proba, "
             "in order."
         )
-    check_same_rows(targets, y_proba)
+    check_same_rows(targets, y_proba, name)
     return targets, y_proba
 
 
