@@ -57,10 +57,6 @@ def sure_or_even(rng, n_rows, k):
     return np.where(rng.random((n_rows, 1)) < 0.5, known, 1 / k)
 
 
-def even(rng, n_rows, k):
-    return np.full((n_rows, k), 1 / k)
-
-
 WORLDS = {
     "Dirichlet 0.1": dirichlet(0.1),
     "Dirichlet 1": dirichlet(1.0),
@@ -70,7 +66,6 @@ WORLDS = {
     "sure": sure,
     "very sure": very_sure,
     "sure or even": sure_or_even,
-    "even": even,
 }
 
 
@@ -162,17 +157,18 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     tasks = list(itertools.product(WORLDS, CLASSES, VOTES))
-    lines = Parallel(n_jobs=options.jobs, backend="multiprocessing")(
-        delayed(summary)(*task, options.rows, options.draws) for task in tasks
-    )
     print(f"{options.draws} draws of {options.rows} rows; nats, means over the draws\n")
     names = ["held", "low", "high", "half-width", "plug-in"]
     print("| world | classes | votes | " + " | ".join(f"H {name}" for name in names), end=" | ")
     print(" | ".join(f"KL {name}" for name in names), "|")
     print("|---|---:|---:" + "|---:" * 10 + "|")
-    for task, line in zip(tasks, lines, strict=True):
+    work = (delayed(summary)(*task, options.rows, options.draws) for task in tasks)
+    lines = []
+    run = Parallel(n_jobs=options.jobs, backend="multiprocessing", return_as="generator")
+    for task, line in zip(tasks, run(work), strict=True):
+        lines.append(line)
         figures = [f"{x:.3f}" if i % 5 in (0, 3) else f"{x:+.3f}" for i, x in enumerate(line)]
-        print("|", " | ".join(map(str, [*task, *figures])), "|")
+        print("|", " | ".join(map(str, [*task, *figures])), "|", flush=True)
     held = np.array(lines)[:, [0, 5]]
     print(f"\nLeast share of draws held: entropy {held[:, 0].min()}, KL {held[:, 1].min()}\n")
     print("20,000 rows, 10 votes, 5 classes: half-width of the entropy's and the KL's interval\n")

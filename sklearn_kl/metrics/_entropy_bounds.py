@@ -125,8 +125,9 @@ def entropy_bounds(
     The interval adds the error of the estimated means to both ends: the delta method over rows, or
     over groups, with quantiles of Student's t, and one more row that agrees with itself below and
     is even above, so that a handful of unanimous rows does not pass for certainty. It takes votes
-    of a row as independent draws from one distribution, and rows, or groups, as independent. Since
-    the polynomials follow the votes, the intervals of ten rows are less certain than they say.
+    of a row as independent draws from one distribution, and rows, or groups, as independent. The
+    polynomials follow the votes: with ten rows both bounds may lie on the same side of the truth,
+    and the interval is what holds it.
 
     References
     ----------
@@ -141,7 +142,6 @@ def entropy_bounds(
     Three votes a row, drawn from distributions whose mean entropy is 0.5 nats for two classes:
 
     >>> import numpy as np
-from numpy.typing import ArrayLike
     >>> from sklearn_kl.metrics import entropy_bounds
     >>> p = np.random.default_rng(0).beta(1, 1, size=4000)
     >>> first = np.random.default_rng(1).binomial(3, p)
@@ -214,11 +214,11 @@ class MeanWithError:
         if n_groups < 2:
             return side * np.inf
         mean = self.mean
-        squares = totals @ totals
+        squares = float(totals @ totals)
         if extreme is not None:
             shift = (extreme - mean) / (n_groups + 1)
             mean = mean + shift
-            squares = squares + shift**2
+            squares += shift**2
         error = np.sqrt(squares * n_groups / (n_groups - 1))
         return float(mean + side * student_t.ppf(0.5 + confidence / 2, n_groups - 1) * error)
 

@@ -155,7 +155,6 @@ def kl_to_truth(
     Three votes a row, and a model that is the truth: the divergence from the votes is all noise.
 
     >>> import numpy as np
-from numpy.typing import ArrayLike
     >>> from sklearn_kl.metrics import kl_to_truth
     >>> rng = np.random.default_rng(0)
     >>> p = rng.dirichlet([2.0, 2.0, 2.0], size=5000)
@@ -176,7 +175,7 @@ from numpy.typing import ArrayLike
     group = check_groups(groups, laid_out.kept)
     loss = row_values(simplex.cross_entropy, *pair)[laid_out.kept]
     if np.isinf(loss).any():
-        bounds = {"low": np.inf, "high": np.inf, "interval": (np.inf, np.inf)}
+        bounds: dict[str, Any] = {"low": np.inf, "high": np.inf, "interval": (np.inf, np.inf)}
         cross_entropy = np.inf
     else:
         gain = None

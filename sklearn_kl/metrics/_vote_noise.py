@@ -260,7 +260,6 @@ def deviance_test(
     Examples
     --------
     >>> import numpy as np
-from numpy.typing import ArrayLike
     >>> from sklearn_kl.metrics import deviance_test
     >>> rng = np.random.default_rng(0)
     >>> p = rng.dirichlet([1.0, 1.0, 1.0], size=500)
