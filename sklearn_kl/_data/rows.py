@@ -48,23 +48,25 @@ def check_row_order(**data):
     """
     indexes = {name: value.index for name, value in data.items() if hasattr(value, "iloc")}
     for first, second in combinations(indexes, 2):
-        row = _first_moved(indexes[first], indexes[second])
-        if row is not None:
+        moved = _first_moved(indexes[first], indexes[second])
+        if moved is not None:
+            row, here, there = moved
             raise ValueError(
                 f"The rows of {first} and {second} carry the same index in another order: row "
-                f"{row} is {indexes[first][row]!r} in {first} and {indexes[second][row]!r} in "
-                f"{second}. Rows are paired by position: pass {second}.loc[{first}.index], or, if "
-                f"the positions are right, {second}.reset_index(drop=True) and the same of {first}."
+                f"{row} is {here!r} in {first} and {there!r} in {second}. Rows are paired by "
+                f"position: pass {second}.loc[{first}.index], or, if the positions are right, "
+                f"{second}.reset_index(drop=True) and the same of {first}."
             )
 
 
 def _first_moved(first, second):
-    """Return the first row whose label stands elsewhere in the second index, or None."""
+    """Return the first row whose labels differ, and both, if the indexes hold the same; or None."""
     if len(first) != len(second) or first.equals(second):
         return None
-    differs = np.array([a != b for a, b in zip(first.tolist(), second.tolist(), strict=True)])
-    moved = differs.any() and first.isin(second).all() and second.isin(first).all()
-    return int(differs.argmax()) if moved else None
+    if not (first.isin(second).all() and second.isin(first).all()):
+        return None
+    pairs = zip(first.tolist(), second.tolist(), strict=True)
+    return next(((row, *pair) for row, pair in enumerate(pairs) if pair[0] != pair[1]), None)
 
 
 def take_param_rows(value: Any, rows: np.ndarray, n_samples: int) -> Any:

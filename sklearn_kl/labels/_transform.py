@@ -1,17 +1,30 @@
 """Targets made of targets: smoothing, temperature, mixing, rows of the same weight."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 
+from sklearn_kl._data.classes import name_columns, split_mapping
 from sklearn_kl._data.distributions import check_distributions
 from sklearn_kl._data.encode import column_names, encode_targets
-from sklearn_kl.labels._votes import _distinct
+from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._typing import MatrixLike
 
 
-def smooth_labels(y, epsilon=0.1, *, prior=None, classes=None):
+def smooth_labels(
+    y: MatrixLike,
+    epsilon: float = 0.1,
+    *,
+    prior: ArrayLike | Mapping[Any, float] | None = None,
+    classes: ArrayLike | None = None,
+) -> Any:
     """Move a share of every row's mass from its labels to a prior over the classes.
 
     The result is ``(1 - epsilon) * Y + epsilon * m * prior``, where Y is one-hot for labels and m
@@ -23,8 +36,10 @@ def smooth_labels(y, epsilon=0.1, *, prior=None, classes=None):
         Labels, distributions or counts.
     epsilon : float, default=0.1
         Share that is moved, between 0 and 1.
-    prior : array-like of shape (n_classes,), default=None
-        Probabilities of the classes, in column order; None means uniform.
+    prior : array-like of shape (n_classes,), dict or Series, default=None
+        Probabilities of the classes: an array in column order, a dict or a Series by the names of
+        the classes, such as ``y.value_counts(normalize=True)``, where a class that it does not name
+        has the probability 0. None means uniform.
     classes : array-like of shape (n_classes,), default=None
         The classes in column order. None takes the sorted labels or the columns.
 
@@ -36,7 +51,7 @@ def smooth_labels(y, epsilon=0.1, *, prior=None, classes=None):
     Raises
     ------
     ValueError
-        If `epsilon` is not in [0, 1] or `prior` is not a distribution over the classes.
+        If `epsilon` is not in [0, 1], or `prior` names other classes or is no distribution.
 
     References
     ----------
@@ -52,14 +67,14 @@ def smooth_labels(y, epsilon=0.1, *, prior=None, classes=None):
            [0.1, 0.9]])
     """
     _check_share(epsilon, "epsilon")
-    targets = encode_targets(y, classes=_distinct(classes, "classes"))
+    targets = encode_targets(y, classes=classes)
     strengths = _strengths(targets)
-    share = _check_prior(prior, targets.n_classes)
+    share = _read_prior(prior, targets.classes)
     smoothed = (1 - epsilon) * strengths + epsilon * targets.mass[:, None] * share
     return _like(smoothed, targets.classes, y)
 
 
-def apply_temperature(y_proba, temperature):
+def apply_temperature(y_proba: MatrixLike, temperature: float) -> Any:
     """Flatten distributions (temperature above 1) or sharpen them (below 1).
 
     A row p becomes ``p_k**(1 / T) / sum_j p_j**(1 / T)``, which is the softmax of its logits
@@ -110,7 +125,13 @@ def apply_temperature(y_proba, temperature):
     return _like(_divide_rows(shares, totals), targets.classes, y_proba)
 
 
-def mix_targets(y, teacher_proba, teacher_weight=0.5, *, classes=None):
+def mix_targets(
+    y: MatrixLike,
+    teacher_proba: MatrixLike,
+    teacher_weight: float = 0.5,
+    *,
+    classes: ArrayLike | None = None,
+) -> Any:
     """Mix targets with the probabilities of a teacher.
 
     The result is ``(1 - a) * Y + a * T``, where Y is one-hot for labels, T is the teacher's
@@ -123,8 +144,8 @@ def mix_targets(y, teacher_proba, teacher_weight=0.5, *, classes=None):
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
         Labels, distributions or counts. A row of zeros is unlabelled.
     teacher_proba : array-like of shape (n_samples, n_classes)
-        The teacher's probabilities. An array has its columns in the order of the classes; a
-        DataFrame is matched by its column names.
+        The teacher's probabilities; a row of zeros is one that it says nothing about. An array has
+        its columns in the order of the classes; a DataFrame is matched by its column names.
     teacher_weight : float, default=0.5
         The share a, between 0 and 1.
     classes : array-like of shape (n_classes,), default=None
@@ -139,7 +160,8 @@ def mix_targets(y, teacher_proba, teacher_weight=0.5, *, classes=None):
     Raises
     ------
     ValueError
-        If `teacher_weight` is not in [0, 1], or rows or classes do not match.
+        If `teacher_weight` is not in [0, 1], the rows of `teacher_proba` do not sum to one, or rows
+        or classes do not match.
 
     References
     ----------
@@ -154,18 +176,21 @@ def mix_targets(y, teacher_proba, teacher_weight=0.5, *, classes=None):
            [0.1, 0.9]])
     """
     _check_share(teacher_weight, "teacher_weight")
+    check_row_order(y=y, teacher_proba=teacher_proba)
     frame = teacher_proba if column_names(y) is None else y
-    classes = _distinct(classes, "classes")
     if classes is None and np.ndim(y) == 1:
         classes = column_names(teacher_proba)
     targets = encode_targets(y, classes=classes)
     teacher = _encode_matrix(teacher_proba, "teacher_proba", targets.classes)
     check_consistent_length(targets.mass, teacher.mass)
-    mixed = (1 - teacher_weight) * _strengths(targets) + teacher_weight * _strengths(teacher)
+    taught = _strengths(teacher)
+    silent = taught.sum(axis=1, keepdims=True) == 0
+    check_distributions(np.where(silent, 1.0 / targets.n_classes, taught), "teacher_proba")
+    mixed = (1 - teacher_weight) * _strengths(targets) + teacher_weight * taught
     return _like(mixed, targets.classes, frame)
 
 
-def normalize_rows(y):
+def normalize_rows(y: MatrixLike) -> Any:
     """Divide every row by its total, so that every sample weighs one however many votes it has.
 
     Nothing else in this package does so: counts weigh their total.
@@ -197,7 +222,7 @@ def normalize_rows(y):
     return _like(_divide_rows(targets.matrix, targets.mass), targets.classes, y)
 
 
-def _encode_matrix(y, name, classes=None):
+def _encode_matrix(y: Any, name: str, classes: Any = None) -> Any:
     """Return the Targets of a matrix; labels raise."""
     targets = encode_targets(y, classes=classes, name=name)
     if targets.codes is not None:
@@ -208,36 +233,44 @@ def _encode_matrix(y, name, classes=None):
     return targets
 
 
-def _strengths(targets):
+def _strengths(targets: Any) -> NDArray[np.float64]:
     """Return strengths as a row-major matrix."""
     return np.ascontiguousarray(targets.block(slice(None)).T)
 
 
-def _check_share(value, name):
-    if not (isinstance(value, Real) and 0 <= value <= 1):
+def _check_share(value: Any, name: str) -> None:
+    if not (isinstance(value, Real) and 0 <= float(value) <= 1):
         raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}.")
 
 
-def _check_prior(prior, n_classes):
-    """Return the prior as an array; None is uniform."""
+def _read_prior(prior: Any, classes: NDArray) -> NDArray[np.float64]:
+    """Return the prior as an array in the order of the classes; None is uniform."""
+    n_classes = len(classes)
     if prior is None:
         return np.full(n_classes, 1.0 / n_classes)
-    prior = np.asarray(prior, dtype=np.float64)
-    if prior.shape != (n_classes,):
+    numbers, names = split_mapping(prior, "prior")
+    share = np.asarray(numbers, dtype=np.float64)
+    if names is not None:
+        full = np.zeros(n_classes)
+        full[name_columns(names, classes, "prior")] = share
+        share = full
+    if share.shape != (n_classes,):
         raise ValueError(
-            f"prior has shape {prior.shape}, but there are {n_classes} classes: give one "
+            f"prior has shape {share.shape}, but there are {n_classes} classes: give one "
             "probability per class."
         )
-    return check_distributions(prior, "prior")
+    if not np.isfinite(share).all():
+        raise ValueError(f"prior holds {share.tolist()}: probabilities are finite numbers.")
+    return check_distributions(share, "prior")
 
 
-def _flat(values):
+def _flat(values: Any) -> NDArray[np.float64]:
     """Return the maxima or sums of rows as a 1-D array."""
     values = values.toarray() if sp.issparse(values) else np.asarray(values)
     return values.ravel().astype(np.float64)
 
 
-def _divide_rows(matrix, divisor):
+def _divide_rows(matrix: Any, divisor: NDArray) -> Any:
     """Return every row over its divisor; a row of zeros stays so."""
     divisor = np.where(divisor > 0, divisor, 1.0)
     if not sp.issparse(matrix):
@@ -247,7 +280,7 @@ def _divide_rows(matrix, divisor):
     return divided
 
 
-def _like(values, classes, frame):
+def _like(values: Any, classes: NDArray, frame: Any) -> Any:
     """Return the values as a DataFrame if the other one is."""
     if column_names(frame) is None:
         return values

@@ -8,9 +8,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_scalar
 
-from sklearn_kl._data.classes import find_columns, unknown_labels
+from sklearn_kl._data.classes import name_columns, split_mapping
 from sklearn_kl._data.distributions import check_distributions
 from sklearn_kl._data.encode import column_names, encode_targets
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.targets import BLOCK_NUMBERS
 
 
@@ -113,6 +114,8 @@ class KLToPrior(BaseEstimator):
             raise ValueError(f"strength must be a finite number, got {self.strength}.")
         if self.strength == 0:
             return targets
+        if column_names(self.prior) is not None:
+            check_row_order(X=X, prior=self.prior)
         proba, names = _read(self.prior, X)
         proba = _check_rows(proba, targets.n_samples)
         columns = _columns(names, proba, targets.classes)
@@ -183,17 +186,17 @@ def _read(prior, X):
     """Return the prior's probabilities, and the class of every column or None."""
     if hasattr(prior, "predict_proba"):
         return _predict(prior, X)
-    if hasattr(prior, "items") and not hasattr(prior, "columns"):
-        mapping = dict(prior.items())
-        return list(mapping.values()), list(mapping)
+    numbers, names = split_mapping(prior, "prior")
+    if names is not None:
+        return numbers, names
     if np.ndim(prior) not in (1, 2):
         raise ValueError(
             "prior must hold probabilities of the classes (a 1-D or 2-D array, a DataFrame, or a "
             f"dict of class to probability) or be a fitted classifier with predict_proba, got "
             f"{prior!r}."
         )
-    names = column_names(prior)
-    return prior, None if names is None else names.tolist()
+    columns = column_names(prior)
+    return prior, None if columns is None else columns.tolist()
 
 
 def _predict(model, X):
@@ -239,12 +242,4 @@ def _columns(names, proba, classes):
                 "order, or a dict or DataFrame that names the classes."
             )
         return slice(None)
-    unknown = unknown_labels(names, classes)
-    if unknown:
-        raise ValueError(
-            f"prior has the classes {unknown[:10]}, which are not among the classes of y: "
-            f"{classes[:10].tolist()}. Name the same classes in both; if y lacks some, pass it as "
-            "a DataFrame with a column for every class, from labels for example by "
-            "pd.get_dummies(y).reindex(columns=prior_classes, fill_value=0)."
-        )
-    return find_columns(names, classes)
+    return name_columns(names, classes, "prior")

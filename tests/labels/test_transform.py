@@ -146,3 +146,40 @@ def test_frames_stay_frames_and_inputs_stay_untouched(change, make):
 def test_float32_matrices_keep_their_values():
     y = np.array([[0.25, 0.75]], dtype=np.float32)
     assert apply_temperature(y, 1.0).tolist() == [[0.25, 0.75]]
+
+
+def test_a_prior_of_a_series_or_dict_is_read_by_its_names():
+    y = pd.Series(["b", "b", "c", "b"])
+    shares = y.value_counts(normalize=True)
+    assert shares.index.tolist() == ["b", "c"]
+    expected = [[0.0, 0.875, 0.125], [0.0, 0.375, 0.625]]
+    for prior in (shares, shares[::-1], shares.to_dict(), {"a": 0.0, "b": 0.75, "c": 0.25}):
+        smoothed = smooth_labels(["b", "c"], 0.5, prior=prior, classes=["a", "b", "c"])
+        np.testing.assert_array_equal(smoothed, expected)
+    with pytest.raises(ValueError, match=r"prior has the classes \['c'\].*prior.to_numpy\(\)"):
+        smooth_labels(["a", "b"], 0.5, prior=shares)
+    with pytest.raises(ValueError, match="index of prior must not repeat an entry"):
+        smooth_labels(["a", "b"], 0.5, prior=pd.Series([0.5, 0.5], index=["a", "a"]))
+    with pytest.raises(ValueError, match="prior holds .*finite numbers"):
+        smooth_labels(["a", "b"], 0.5, prior=[np.nan, 1.0])
+
+
+def test_a_teacher_holds_distributions_or_says_nothing():
+    mixed = mix_targets(["a", "b"], [[0.75, 0.25], [0.0, 0.0]], 0.5)
+    np.testing.assert_array_equal(mixed, [[0.875, 0.125], [0.0, 0.5]])
+    with pytest.raises(ValueError, match="teacher_proba.*row 1 sums to 0.9999.*4 digits"):
+        mix_targets(["a", "b"], [[0.5, 0.5], [0.3333, 0.6666]])
+    with pytest.raises(ValueError, match="teacher_proba.*row 0 sums to 100"):
+        mix_targets(["a", "b"], [[70, 30], [50, 50]])
+
+
+def test_a_teacher_in_another_order_of_rows_is_not_mixed_in():
+    y = pd.Series(["a", "b"], index=["s", "t"])
+    teacher = pd.DataFrame({"a": [0.1, 0.7], "b": [0.9, 0.3]}, index=["t", "s"])
+    with pytest.raises(ValueError, match="rows of y and teacher_proba carry the same index"):
+        mix_targets(y, teacher)
+
+
+def test_half_stars_can_be_smoothed():
+    smoothed = smooth_labels([0.5, 3.5], 0.5, classes=[0.5, 3.5])
+    np.testing.assert_array_equal(smoothed, [[0.75, 0.25], [0.25, 0.75]])

@@ -282,3 +282,13 @@ def test_a_float32_teacher_of_a_thousand_classes_is_a_prior():
 
 def test_a_negative_rounding_error_of_the_prior_is_zero():
     assert_array_equal(mix([1.0, -1e-17, 0.0]), mix([1.0, 0.0, 0.0]))
+
+
+def test_rows_of_the_prior_in_another_order_are_not_paired():
+    rows = pd.DataFrame(ROWS, columns=[0, 1, 2], index=["a", "b", "c", "d"])
+    frame = pd.DataFrame(X, index=["a", "b", "d", "c"])
+    with pytest.raises(ValueError, match="rows of X and prior carry the same index in another"):
+        mix(rows, X=frame)
+    assert_allclose(mix(rows, X=frame.sort_index()), COUNTS + 2.0 * ROWS)
+    # The index of a Series names classes, not rows.
+    mix(pd.Series([0.25, 0.25, 0.5], index=[2, 1, 0]), X=pd.DataFrame(X[:3]), y=COUNTS[:3])
