@@ -149,7 +149,7 @@ def test_errors_of_votes_name_the_argument(change, message):
     ],
 )
 def test_a_missing_string_is_an_abstention_and_no_class(labels):
-    counts, classes, samples = votes_to_targets([0, 1, 2], labels)
+    counts, classes, _ = votes_to_targets([0, 1, 2], labels)
     assert classes.tolist() == ["a", "b"]
     np.testing.assert_array_equal(counts, [[1, 0], [0, 0], [0, 1]])
 
