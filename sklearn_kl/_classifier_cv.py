@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kl._classifier import KLClassifier
 from sklearn_kl._data.encode import encode_targets, plain_labels
 from sklearn_kl._data.rows import take_param_rows, take_rows
+from sklearn_kl._numbers import check_whole
 from sklearn_kl._parametric import ParametricClassifier
 from sklearn_kl._sklearn import _check_sample_weight, scorer_of_classes
 from sklearn_kl._typing import MatrixLike
@@ -88,8 +89,8 @@ class KLClassifierCV(ParametricClassifier):
     requests instead, with the labels `y`; a scorer given by its name in this package, or by None,
     requests both.
 
-    Scorers of scikit-learn that judge the probabilities of labels are told all classes. Of a
-    `prior`, given rows fit no fold: use a class prior or a fitted model.
+    Scorers of scikit-learn that judge the probabilities of labels are told all classes. A `prior`
+    with probabilities of given rows fits no fold: use a class prior or a fitted model.
 
     Examples
     --------
@@ -154,7 +155,7 @@ class KLClassifierCV(ParametricClassifier):
         ------
         ValueError
             If `Cs` is empty or not all positive, `cv` gives no splits, `scoring` does not return
-            a number, or as for KLClassifier.
+            a number or cannot judge these classes, or as for KLClassifier.
         TypeError
             If `params` has other entries than `groups` and metadata routing is not enabled.
 
@@ -193,7 +194,7 @@ class KLClassifierCV(ParametricClassifier):
             weight=weight,
             classes=targets.classes,
             judged=y if _routing_enabled() else trained,
-            scorer=scorer_of_classes(self._make_scorer(), targets.classes),
+            scorer=self._make_scorer(targets.classes),
             score_params=score_params,
         )
         scores = np.array([paths.scores(train, test) for train, test in splits])
@@ -241,7 +242,7 @@ class KLClassifierCV(ParametricClassifier):
             given = process_routing(self, "score", **given).scorer.score
         else:
             _refuse_params(params, "score")
-        scorer = scorer_of_classes(self._make_scorer(), self.classes_)
+        scorer = self._make_scorer(self.classes_)
         return _check_score(scorer(self, X, y, **given), self.scoring)
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -271,11 +272,12 @@ class KLClassifierCV(ParametricClassifier):
             scorer=Bunch(score={name: given[name] for name in ("sample_weight",) if name in given}),
         )
 
-    def _make_scorer(self):
-        """Return the scorer; one that was named asks for weights and distributions."""
+    def _make_scorer(self, classes=None):
+        """Return the scorer of these classes; one that was named requests what it can use."""
         scorer = get_scorer("neg_cross_entropy" if self.scoring is None else self.scoring)
-        named = self.scoring is None or isinstance(self.scoring, str)
-        if named and isinstance(scorer, ProbabilityScorer) and _routing_enabled():
+        if not isinstance(scorer, ProbabilityScorer):
+            return scorer if classes is None else scorer_of_classes(scorer, classes)
+        if (self.scoring is None or isinstance(self.scoring, str)) and _routing_enabled():
             scorer.set_score_request(sample_weight=True, target_proba=True)
         return scorer
 
@@ -396,9 +398,11 @@ def _check_score(score, scoring):
 def _check_candidates(Cs):
     """Return the values of C to try, ascending."""
     if isinstance(Cs, Integral):
-        check_scalar(Cs, "Cs", Integral, min_val=1)
-        return np.logspace(-4, 4, Cs)
-    candidates = np.unique(np.asarray(Cs, dtype=np.float64))
+        return np.logspace(-4, 4, check_whole(Cs, "Cs"))
+    try:
+        candidates = np.unique(np.asarray(Cs, dtype=np.float64))
+    except (TypeError, ValueError):
+        candidates = np.empty(0)
     if not (candidates.size and (candidates > 0).all()):
         raise ValueError(
             f"Cs must be a number of candidates or hold values of C above 0, got {Cs!r}."

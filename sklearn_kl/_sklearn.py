@@ -28,16 +28,23 @@ __all__ = [
 def scorer_of_classes(scorer: Callable, classes: Any) -> Callable:
     """Return a scorer that knows all classes, where it judges probabilities of labels.
 
-    scikit-learn's own take the classes from the labels that they judge, which may lack some.
+    scikit-learn's own take the classes from the labels that they judge, which may lack some, and
+    the columns of the probabilities to be in sorted order.
     """
-    if not isinstance(scorer, _BaseScorer) or scorer._response_method != "predict_proba":
+    if not isinstance(scorer, _BaseScorer) or scorer._response_method == "predict":
         return scorer
+    if sorted(classes.tolist()) != classes.tolist():
+        raise ValueError(
+            f"The scorer {scorer!r} of scikit-learn takes classes to be sorted, but they are "
+            f"{classes[:10].tolist()}. Use a scorer of sklearn_kl.metrics, such as "
+            "'neg_cross_entropy', or one that judges predictions, such as 'accuracy'."
+        )
     accepted = signature(scorer._score_func).parameters
     known = {"labels": classes}
     if len(classes) == 2:
         known["pos_label"] = classes[1]
     known = {name: value for name, value in known.items() if name in accepted}
-    if not known:
+    if not known or scorer._response_method != "predict_proba":
         return scorer
     return make_scorer(
         scorer._score_func,

@@ -93,7 +93,9 @@ def test_candidates():
     assert KLClassifierCV(Cs=[1.0, 0.1, 1.0], cv=2).fit(X, VOTES).Cs_.tolist() == [0.1, 1.0]
 
 
-@pytest.mark.parametrize("Cs", [0, [], [1.0, -1.0], [np.nan]])
+@pytest.mark.parametrize(
+    "Cs", [0, [], [1.0, -1.0], [np.nan], True, "many", None, [[1.0], [2.0, 3.0]]]
+)
 def test_bad_candidates(Cs):
     with pytest.raises(ValueError, match="Cs"):
         KLClassifierCV(Cs=Cs).fit(X, VOTES)
@@ -262,6 +264,27 @@ def test_probabilities_of_two_classes_by_scorers_of_labels():
     assert np.isfinite(one.set_params(scoring="neg_log_loss").fit(X, y).scores_).all()
 
 
+@pytest.mark.parametrize("scoring", [None, "accuracy", "f1_macro", "d2_kl"])
+def test_classes_in_an_order_of_their_own(scoring):
+    grades = pd.Series(pd.Categorical(LABELS, ["b", "c", "a"], ordered=True))
+    ordered = KLClassifierCV(Cs=CS, scoring=scoring, tol=1e-12).fit(X, grades)
+    assert ordered.classes_.tolist() == ["b", "c", "a"]
+    plain = KLClassifierCV(Cs=CS, scoring=scoring, tol=1e-12).fit(X, LABELS)
+    np.testing.assert_allclose(ordered.scores_, plain.scores_, atol=1e-5)
+    assert ordered.score(X, grades) == pytest.approx(plain.score(X, LABELS), abs=1e-5)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr"])
+def test_a_scorer_that_would_mistake_the_columns_is_refused(scoring):
+    grades = pd.Series(pd.Categorical(LABELS, ["b", "c", "a"], ordered=True))
+    model = KLClassifierCV(Cs=CS, scoring=scoring)
+    with pytest.raises(ValueError, match=r"takes classes to be sorted.*\['b', 'c', 'a'\]"):
+        model.fit(X, grades)
+    model.set_params(scoring=None).fit(X, grades).set_params(scoring=scoring)
+    with pytest.raises(ValueError, match="takes classes to be sorted"):
+        model.score(X, grades)
+
+
 def test_equal_scores_give_the_smallest_c():
     for Cs in (CS, CS[::-1]):
         model = KLClassifierCV(Cs=Cs, cv=2, scoring=lambda model, X, y: 1.0).fit(X, LABELS)
@@ -403,10 +426,14 @@ def test_sparse_targets_are_left_as_they_are(as_metadata):
     model = KLClassifierCV(Cs=CS)
     if as_metadata:
         model.fit(X, LABELS, target_proba=votes)
+        expected = clone(model).fit(X, LABELS, target_proba=VOTES)
     else:
         model.fit(X, votes)
+        expected = clone(model).fit(X, VOTES)
     for array, before in zip((votes.data, votes.indices, votes.indptr), kept, strict=True):
         np.testing.assert_array_equal(array, before)
+    np.testing.assert_allclose(model.scores_, expected.scores_, atol=1e-9)
+    assert model.C_ == expected.C_
 
 
 def _explode_on_c(model, X, y):

@@ -26,6 +26,7 @@ from sklearn_kl._inference.information import (
     sandwich,
     warn_if_far,
 )
+from sklearn_kl._numbers import check_number
 from sklearn_kl._typing import MatrixLike
 
 if TYPE_CHECKING:
@@ -463,9 +464,8 @@ def _check_likelihood(model):
 
 
 def _quantile(confidence_level):
-    if not 0 < confidence_level < 1:
-        raise ValueError(f"confidence_level must be between 0 and 1, got {confidence_level!r}.")
-    return norm.isf((1 - confidence_level) / 2)
+    level = check_number(confidence_level, "confidence_level", "between 0 and 1", low=0, high=1)
+    return norm.isf((1 - level) / 2)
 
 
 def _one_against_rest(A, beta, covariance, design):
