@@ -12,7 +12,8 @@ the reference class, strengths t_ik, masses m_i = sum_k t_ik, M = sum_i m_i and 
 
 Parameters are ordered by class, then by column, the intercept first, as R orders those of
 nnet::multinom. Sums are taken over features less their mean, which keeps the information of far-off
-features, such as years, well conditioned; the covariance is moved back at the end.
+features, such as years, well conditioned; the covariance is moved back at the end. Sparse features
+near zero are left as they are.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
+from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kl._data.classes import find_columns
@@ -47,6 +49,8 @@ LARGE_LOGIT_ERROR = 5.0
 MAX_CONSTRAINT_NUMBERS = 2 * 10**7
 # Further from the optimum than this many standard errors, a fit has not converged for inference.
 FAR_FROM_OPTIMUM = 0.1
+# A sparse feature whose mean is more standard deviations than this from zero is centred.
+FAR_OFF = 10.0
 # Numbers that the scores of a batch of groups, or sparse rows made dense, may hold at once.
 BATCH_SIZE = 2**22
 
@@ -62,8 +66,8 @@ class Design:
     contrasts : ndarray of shape (n_contrasts,)
         Positions of the other classes.
     centre : ndarray of shape (n_features,)
-        Subtracted from the features; zeros without an intercept, or if the rows of the fit are
-        sparse.
+        Subtracted from the features: their means, or zeros without an intercept. Of sparse rows
+        only far-off features, which have few zeros to lose, are centred.
     has_intercept : bool
         Whether the first column is an intercept.
     """
@@ -85,14 +89,19 @@ class Design:
 
     def columns(self, X: Any) -> Any:
         """Design matrix, float64: a one for the intercept, and the centred features."""
-        if sp.issparse(X) and not self.centre.any():
-            A = sp.csr_array(X, dtype=np.float64)
-            ones = np.ones((X.shape[0], 1))
-            return sp.hstack([ones, A], format="csr") if self.has_intercept else A
-        A = np.ones((X.shape[0], self.shape[1]))
-        X = X.toarray() if sp.issparse(X) else X
-        np.subtract(X, self.centre, out=A[:, self.slopes.start :])
-        return A
+        first = self.slopes.start
+        if not sp.issparse(X):
+            A = np.ones((len(X), self.shape[1]))
+            np.subtract(X, self.centre, out=A[:, first:])
+            return A
+        A = sp.csr_array(X, dtype=np.float64)
+        (shifted,) = self.centre.nonzero()
+        if len(shifted):
+            n_rows = A.shape[0]
+            places = (np.repeat(np.arange(n_rows), len(shifted)), np.tile(shifted, n_rows))
+            shift = np.tile(self.centre[shifted], n_rows)
+            A = A - sp.csr_array((shift, places), shape=A.shape)
+        return sp.hstack([np.ones((A.shape[0], 1)), A], format="csr") if self.has_intercept else A
 
     def column_blocks(self, X: Any) -> Iterator[tuple[Any, slice]]:
         """Yield the design matrix block by block, and the rows; BLAS has one thread meanwhile.
@@ -101,7 +110,7 @@ class Design:
         took 100 times as long as one.
         """
         if sp.issparse(X) and self.centre.any():
-            # Dense once the centre is subtracted, so only a few rows at a time.
+            # Fuller once the centre is subtracted, so only a few rows at a time.
             n_rows = max(1, BATCH_SIZE // self.shape[1])
             for start in range(0, X.shape[0], n_rows):
                 rows = slice(start, min(start + n_rows, X.shape[0]))
@@ -276,11 +285,10 @@ def read_rows(
         # What stands in a row that counts for nothing, such as 1e300, is not looked at.
         X = X[np.where(present, np.arange(len(present)), np.argmax(present))]
     has_intercept = bool(clf.model_.fit_intercept)
-    centred = has_intercept and not sp.issparse(X)
     design = Design(
         reference=position,
         contrasts=np.delete(np.arange(targets.n_classes), position),
-        centre=X.mean(axis=0, dtype=np.float64) if centred else np.zeros(X.shape[1]),
+        centre=_centre(X) if has_intercept else np.zeros(X.shape[1]),
         has_intercept=has_intercept,
     )
     _check_size(design.shape[0] * design.shape[1])
@@ -293,6 +301,14 @@ def read_rows(
         penalty=_penalty_curvature(chosen_C(clf), targets.n_classes),
         term_names=["intercept"] * has_intercept + [str(name) for name in names],
     )
+
+
+def _centre(X):
+    """Return the means of the features; of sparse ones, only means of many standard deviations."""
+    if not sp.issparse(X):
+        return X.mean(axis=0, dtype=np.float64)
+    mean, variance = mean_variance_axis(X.astype(np.float64), axis=0)
+    return np.where(np.abs(mean) > FAR_OFF * np.sqrt(variance), mean, 0.0)
 
 
 def _read_targets(clf, y, sample_weight, target_proba):

@@ -275,6 +275,21 @@ def test_far_off_features_keep_their_standard_errors(diabetes):
     assert_allclose(far.predict_proba_interval(X + 1000), near.predict_proba_interval(X), rtol=1e-4)
 
 
+@pytest.mark.parametrize("offset", [1e4, 1e7])
+def test_far_off_sparse_features_keep_their_standard_errors(diabetes, offset):
+    X, target, groups = diabetes
+    # Exact in units of 2^-20, beside a feature of many zeros.
+    X = np.round(np.column_stack([X, X[:, 0] * (X[:, 1] > 0)]) * 2**20) / 2**20
+    y = np.digitize(target, [100, 180])
+    far = X + np.array([offset, 0, -offset, 0])
+    near, off = infer(X, y, groups=groups), infer(sp.csr_array(far), y, groups=groups)
+    assert_array_equal(np.flatnonzero(off.centre), [0, 2])
+    assert_allclose(off.standard_error[:, 1:], near.standard_error[:, 1:], rtol=1e-4)
+    for container in (np.asarray, sp.csc_array):
+        intervals = off.predict_proba_interval(container(far))
+        assert_allclose(intervals, near.predict_proba_interval(X), rtol=1e-4)
+
+
 def test_no_intercept(diabetes):
     X, target, _ = diabetes
     inference = infer(X, target > 140, fit_intercept=False)
@@ -364,7 +379,7 @@ CONTAINERS = {
     n_classes=st.integers(2, 4),
     has_intercept=st.booleans(),
     form=st.sampled_from(["labels", "counts", "sparse counts", "distributions"]),
-    shift=st.sampled_from([0.0, 5.0]),
+    shift=st.sampled_from([0.0, 5.0, 64.0]),
     clustered=st.booleans(),
     data=st.data(),
 )
