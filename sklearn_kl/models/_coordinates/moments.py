@@ -197,9 +197,9 @@ def _add_squares(X, shift, scale, mass, out):
             out[columns] += part.multiply(unit).power(2).T @ mass
             continue
         stored = sp.coo_array(part)
-        column = stored.coords[1]
+        column = stored.col
         square = ((stored.data - shift[columns][column]) * unit[column]) ** 2
-        weight = mass[stored.coords[0]]
+        weight = mass[stored.row]
         size = len(unit)
         out[columns] += np.bincount(column, weights=weight * square, minlength=size)
         # Entries that are not stored are zeros, which lie off the shift, too.
