@@ -21,6 +21,11 @@ from sklearn_kl.metrics._label_distribution import (
     cosine_similarity_score,
     intersection_similarity_score,
 )
+from sklearn_kl.metrics._ordered import (
+    manhattan_distance,
+    ranked_probability_score,
+    wasserstein_distance,
+)
 from sklearn_kl.metrics._plot._contributions import KLContributionsDisplay
 from sklearn_kl.metrics._plot._decomposition import KLDecompositionDisplay
 from sklearn_kl.metrics._plot._distribution import DistributionDisplay
@@ -66,7 +71,10 @@ __all__ = [
     "kl_decomposition",
     "kl_divergence",
     "kl_to_truth",
+    "manhattan_distance",
     "neg_cross_entropy_scorer",
     "neg_kl_divergence_scorer",
+    "ranked_probability_score",
     "vote_noise",
+    "wasserstein_distance",
 ]

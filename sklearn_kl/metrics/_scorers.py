@@ -24,6 +24,12 @@ from sklearn_kl.metrics._label_distribution import (
     cosine_rows,
     intersection_rows,
 )
+from sklearn_kl.metrics._ordered import (
+    manhattan_rows,
+    ordered_mean,
+    ranked_probability_rows,
+    wasserstein_rows,
+)
 from sklearn_kl.metrics._pairs import (
     check_proba,
     check_same_rows,
@@ -278,6 +284,13 @@ _LABEL_DISTRIBUTION = (
     ("intersection_similarity", intersection_rows, 1),
 )
 
+# Measures of classes with an order, and the one beside them that knows none.
+_ORDERED = (
+    ("neg_wasserstein_distance", partial(ordered_mean, wasserstein_rows)),
+    ("neg_ranked_probability_score", partial(ordered_mean, ranked_probability_rows)),
+    ("neg_manhattan_distance", partial(mean_divergence, manhattan_rows)),
+)
+
 _SCORERS = {
     scorer._name: scorer
     for scorer in (
@@ -288,6 +301,7 @@ _SCORERS = {
             ProbabilityScorer(name, partial(mean_divergence, rows), sign)
             for name, rows, sign in _LABEL_DISTRIBUTION
         ),
+        *(ProbabilityScorer(name, value, -1) for name, value in _ORDERED),
     )
 }
 
@@ -300,7 +314,8 @@ def get_scorer(scoring: str | Callable | None) -> Callable:
     scoring : str, callable or None
         "neg_cross_entropy", "neg_kl_divergence", "d2_kl", "neg_chebyshev_distance",
         "neg_clark_distance", "neg_canberra_distance", "cosine_similarity",
-        "intersection_similarity", or what `sklearn.metrics.get_scorer` takes.
+        "intersection_similarity", "neg_wasserstein_distance", "neg_ranked_probability_score",
+        "neg_manhattan_distance", or what `sklearn.metrics.get_scorer` takes.
 
     Returns
     -------
