@@ -1,14 +1,25 @@
 """ReplicatedRows: train any classifier with sample weights on distributions or counts."""
 
+from typing import Any, Self
+
 import numpy as np
+import sklearn
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    get_routing_for_object,
+    process_routing,
+)
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_kl._data.classes import spread_columns
 from sklearn_kl._data.encode import encode_targets, resolve_targets
-from sklearn_kl._data.rows import take_rows
+from sklearn_kl._data.rows import take_param_rows, take_rows
+from sklearn_kl._typing import MatrixLike
 
 
 def _classifier_has(name):
@@ -68,10 +79,17 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     array([[0.67, 0.33]])
     """
 
-    def __init__(self, classifier):
+    def __init__(self, classifier: Any):
         self.classifier = classifier
 
-    def fit(self, X, y, sample_weight=None, target_proba=None):
+    def fit(
+        self,
+        X: Any,
+        y: MatrixLike,
+        sample_weight: ArrayLike | None = None,
+        target_proba: MatrixLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Fit a clone of the classifier to the replicated rows.
 
         Parameters
@@ -86,6 +104,9 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         target_proba : {array-like, sparse matrix} of shape (n_samples, n_classes), default=None
             Distributions or counts to train on in place of `y`, which must then be labels. An
             array has one column per sorted label of `y`; a DataFrame names its classes.
+        **fit_params : dict
+            Passed to the classifier's ``fit``; those with one entry per row are replicated, too.
+            With metadata routing enabled, those that it requested.
 
         Returns
         -------
@@ -101,13 +122,20 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         targets = resolve_targets(y, target_proba, sample_weight=sample_weight)
         check_consistent_length(X, targets.mass)
+        if sklearn.get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", **fit_params).classifier.fit
         if targets.codes is not None and sample_weight is None:
-            self.classifier_ = clone(self.classifier).fit(X, targets.classes[targets.codes])
+            labels = targets.classes[targets.codes]
+            self.classifier_ = clone(self.classifier).fit(X, labels, **fit_params)
         else:
             self._check_takes_weights()
             rows, codes, weight = _entries(targets)
+            fit_params = {
+                name: take_param_rows(value, rows, targets.n_samples)
+                for name, value in fit_params.items()
+            }
             self.classifier_ = clone(self.classifier).fit(
-                take_rows(X, rows), targets.classes[codes], sample_weight=weight
+                take_rows(X, rows), targets.classes[codes], sample_weight=weight, **fit_params
             )
         self.classes_ = targets.classes
         for name in ("n_features_in_", "feature_names_in_"):
@@ -115,7 +143,7 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 setattr(self, name, getattr(self.classifier_, name))
         return self
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray:
         """Class that the classifier predicts.
 
         Parameters
@@ -132,7 +160,7 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self.classifier_.predict(X)
 
     @available_if(_classifier_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray:
         """Probability of every class; zero for a class that had no mass.
 
         Parameters
@@ -149,7 +177,7 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self._for_all_classes(self.classifier_.predict_proba(X), 0.0)
 
     @available_if(_classifier_has("predict_log_proba"))
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray:
         """Logarithm of the probability of every class; minus infinity for one without mass.
 
         Parameters
@@ -165,7 +193,7 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self._for_all_classes(self.classifier_.predict_log_proba(X), -np.inf)
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy; for a matrix of targets, the probability they give to the predicted class.
 
         Parameters
@@ -189,6 +217,23 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         predicted = encode_targets(self.predict(X), classes=self.classes_)
         check_consistent_length(predicted.mass, targets.mass)
         return targets.expected_accuracy(predicted.codes)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say what metadata this estimator and the classifier request.
+
+        Returns
+        -------
+        MetadataRouter
+            As of scikit-learn's meta-estimators. The classifier need not request `sample_weight`:
+            it is given the weights of the replicated rows in any case.
+        """
+        request = get_routing_for_object(self.classifier)
+        fit_request = getattr(request, "fit", None)
+        if fit_request is not None and fit_request.requests.get("sample_weight", True) is None:
+            fit_request.add_request(param="sample_weight", alias=True)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        return router.add(classifier=request, method_mapping=mapping)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn import config_context
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -11,6 +12,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -157,3 +159,32 @@ def test_offers_what_the_classifier_offers():
 def test_length_mismatch_is_named():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ReplicatedRows(GaussianNB()).fit(X[:-1], COUNTS)
+
+
+class Noted(GaussianNB):
+    """Takes one more value per row."""
+
+    def fit(self, X, y, sample_weight=None, notes=None):
+        self.notes_ = notes
+        return super().fit(X, y, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_metadata_of_rows_are_replicated(enabled):
+    with config_context(enable_metadata_routing=enabled):
+        inner = Noted().set_fit_request(notes=True) if enabled else Noted()
+        model = ReplicatedRows(inner).fit(X, COUNTS, notes=np.arange(60))
+    rows, _ = np.nonzero(COUNTS)
+    np.testing.assert_array_equal(model.classifier_.notes_, rows)
+
+
+def test_weights_are_routed_without_a_request_of_the_classifier():
+    # It is given the weights of the replicated rows in any case.
+    weight = np.linspace(0.5, 2, 60)
+    with config_context(enable_metadata_routing=True):
+        model = ReplicatedRows(GaussianNB()).set_fit_request(sample_weight=True, target_proba=True)
+        model.set_score_request(sample_weight=False)
+        search = GridSearchCV(model, {"classifier__var_smoothing": [1e-9]}, cv=3)
+        search.fit(X, COUNTS.argmax(axis=1), sample_weight=weight, target_proba=COUNTS)
+    direct = ReplicatedRows(GaussianNB()).fit(X, COUNTS, sample_weight=weight)
+    np.testing.assert_allclose(search.predict_proba(X), direct.predict_proba(X))

@@ -71,6 +71,8 @@ def _first_moved(first, second):
 
 def take_param_rows(value: Any, rows: np.ndarray, n_samples: int) -> Any:
     """Return the rows of a parameter that has one entry for each of them, or else the parameter."""
+    if hasattr(value, "__array__") and not hasattr(value, "shape"):
+        value = np.asarray(value)
     if hasattr(value, "shape"):
         length = value.shape[0] if len(value.shape) else None
     else:
