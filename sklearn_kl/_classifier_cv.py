@@ -178,6 +178,7 @@ class KLClassifierCV(ParametricClassifier):
         splits = list(splitter.split(X, split_by, **routed.splitter.split))
         if not splits:
             raise ValueError(f"cv={self.cv!r} gives no splits. Is it an iterator that is used up?")
+        _check_mass_of_splits(splits, targets.mass, judged="sample_weight" in routed.scorer.score)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, checked)
         if targets.codes is not None and target_proba is None and np.asarray(y).ndim == 2:
             y = plain_labels(targets)  # a column, of which one warning is enough
@@ -386,6 +387,17 @@ def _refuse_params(params, method, *known):
             f"KLClassifierCV.{method} got an unexpected argument {unknown[0]!r}. Metadata for the "
             "splitter and the scorer needs sklearn.set_config(enable_metadata_routing=True)."
         )
+
+
+def _check_mass_of_splits(splits, mass, *, judged):
+    """Raise where a part of a split has nothing to train on, or to judge by with the weights."""
+    for number, parts in enumerate(splits):
+        for name, rows in zip(("training", "test"), parts, strict=True):
+            if (judged or name == "training") and not mass[rows].any():
+                raise ValueError(
+                    f"All {name} rows of split {number} of cv weigh nothing. Shuffle the "
+                    "rows, or use other splits."
+                )
 
 
 def _check_score(score, scoring):

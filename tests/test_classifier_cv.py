@@ -310,6 +310,14 @@ def test_warns_if_no_candidate_can_be_judged(value):
     assert caught[0].filename == __file__
 
 
+def test_a_part_without_mass_is_named():
+    weight = np.arange(120) >= 40
+    first = [(np.arange(40), np.arange(80))]
+    for cv, message in [(KFold(3), "test rows of split 0"), (first, "training rows of split 0")]:
+        with pytest.raises(ValueError, match=f"All {message} of cv weigh nothing"):
+            KLClassifierCV(Cs=CS, cv=cv).fit(X, LABELS, sample_weight=weight.astype(float))
+
+
 @pytest.mark.parametrize("value", ["high", [0.5], None, {"accuracy": 1.0}])
 def test_a_score_must_be_a_number(value):
     model = KLClassifierCV(Cs=CS, cv=2, scoring=lambda model, X, y: value)
