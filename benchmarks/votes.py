@@ -156,8 +156,9 @@ def main():
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--worlds", default=",".join(WORLDS), help="names, with commas between")
     options = parser.parse_args()
-    tasks = list(itertools.product(WORLDS, CLASSES, VOTES))
+    tasks = list(itertools.product(options.worlds.split(","), CLASSES, VOTES))
     print(f"{options.draws} draws of {options.rows} rows; nats, means over the draws\n")
     names = ["held", "low", "high", "half-width", "plug-in"]
     print("| world | classes | votes | " + " | ".join(f"H {name}" for name in names), end=" | ")

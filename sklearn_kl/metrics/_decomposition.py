@@ -11,6 +11,8 @@ from sklearn_kl._data import simplex
 from sklearn_kl._numbers import check_whole
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import weighted_pair
+from sklearn_kl.metrics._vote_noise import class_vote_noise
+from sklearn_kl.metrics._votes import votes_per_row
 
 # What a cross-entropy is the sum of, in the order in which displays stack it.
 TERMS = ("entropy", "grouping", "calibration", "within_bin")
@@ -31,10 +33,12 @@ class KLDecomposition:
     cross_entropy : float
         Mean cross-entropy of the targets under the predictions.
     entropy : float
-        Mean entropy of the targets: irreducible, and 0 for labels.
+        Mean entropy of the targets given: no prediction of these targets loses less. That of votes
+        is less than that of the distributions that they were drawn from; 0 for labels.
     grouping : float
         What is lost because rows with different targets get the same prediction; not negative. No
-        recalibration changes it, a better model does.
+        recalibration changes it. A better model lowers it, but not by what `vote_noise` explains:
+        rows with the same truth get different votes.
     calibration : float
         What is lost because a prediction differs from the mean target of the rows that get it; not
         negative. A recalibration of the same model removes it.
@@ -47,10 +51,15 @@ class KLDecomposition:
         The estimator.
     n_bins : int or None
         Number of bins, None for ``method="recalibrated"``.
+    vote_noise : float or None
+        What the grouping would be on average if the calibrated predictions were the truth: it comes
+        from the number of votes alone. None where the targets are not counts of votes; for labels,
+        one vote a row, it would be all of the refinement.
 
     See Also
     --------
     kl_decomposition : Makes it.
+    kl_to_truth : How far a model is from the truth behind the votes.
 
     Examples
     --------
@@ -68,10 +77,11 @@ class KLDecomposition:
     uncertainty: float
     method: str
     n_bins: int | None
+    vote_noise: float | None = None
 
     @property
     def kl_divergence(self) -> float:
-        """Mean KL divergence from the targets, nats: all terms but the entropy."""
+        """Mean KL divergence from the targets given, nats: all terms but the entropy."""
         return self.grouping + self.calibration + self.within_bin
 
     @property
@@ -111,9 +121,11 @@ def kl_decomposition(
         mean H(p, q) = mean H(p)  +  mean KL(p || c)  +  mean KL(c || q)
                        entropy       grouping            calibration
 
-    The entropy is known for distributions and counts, where it tells what annotators disagree
-    about from what a model fails to tell apart; it is 0 for labels, whose grouping term holds
-    both. Entropy and grouping are the refinement loss, which is the uncertainty (the entropy of
+    The terms are those of the targets given. For distributions, the entropy tells what annotators
+    disagree about from what a model fails to tell apart. For votes, a sample, part of the former is
+    in the grouping term, about ``(n_classes - 1) / (2 n)`` nats for n votes a row: `vote_noise` of
+    the result says how much, and `entropy_bounds` brackets the entropy of the truth. For labels all
+    of it is. Entropy and grouping are the refinement loss, which is the uncertainty (the entropy of
     the mean target) less the resolution.
 
     Parameters
@@ -203,16 +215,21 @@ def kl_decomposition(
     if method not in ("binned", "recalibrated"):
         raise ValueError(f'method must be "binned" or "recalibrated", got {method!r}.')
     n_bins = _check_n_bins(n_bins, method)
-    p, q, weight, _ = weighted_pair(y_true, y_proba, labels, sample_weight)
+    p, q, weight, kept = weighted_pair(y_true, y_proba, labels, sample_weight)
     if method == "binned":
-        terms = _binned_terms(p, q, weight, n_bins)
+        terms, calibrated = _binned_terms(p, q, weight, n_bins)
     else:
-        terms = _recalibrated_terms(p, q, weight)
+        terms, calibrated = _recalibrated_terms(p, q, weight)
+    n_votes = votes_per_row(y_true)
+    noise = None
+    if n_votes is not None:
+        noise = _mean(class_vote_noise(n_votes[kept], calibrated).sum(axis=1), weight)
     return KLDecomposition(
         cross_entropy=_mean(simplex.cross_entropy(p, q), weight),
         entropy=_mean(simplex.entropy(p), weight),
         uncertainty=float(simplex.entropy(weight @ p)),
         method=method,
+        vote_noise=noise,
         **terms,
     )
 
@@ -350,22 +367,25 @@ def _lower_side(values, weight):
 
 
 def _binned_terms(p, q, weight, n_bins):
-    """Terms with the mean target of a bin as the calibrated prediction."""
+    """Terms with the mean target of a bin as the calibrated prediction, and these predictions."""
     bins = split_bins(q, weight, n_bins)
     grouping = calibration = within = 0.0
+    calibrated = np.empty_like(p)
     for rows in bins:
         share = weight[rows]
         total = share.sum()
         mean_p, mean_q = _mean_row(p[rows], share), _mean_row(q[rows], share)
+        calibrated[rows] = mean_p
         grouping += share @ simplex.kl_divergence(p[rows], mean_p)
         calibration += total * _log_ratio(mean_p, mean_p, mean_q)
         within += _mean(_log_ratio(p[rows], mean_q, q[rows]), share)
-    return {
+    terms = {
         "grouping": _mend_rounding(grouping),
         "calibration": _mend_rounding(calibration),
         "within_bin": float(within),
         "n_bins": len(bins),
     }
+    return terms, calibrated
 
 
 def _mean_row(rows, share):
@@ -397,18 +417,16 @@ def _log_ratio(p, numerator, denominator):
 
 
 def _recalibrated_terms(p, q, weight):
-    """Terms with ``softmax(a log q + b)``, fitted, as the calibrated prediction."""
+    """Terms with ``softmax(a log q + b)``, fitted, as calibrated predictions, and these."""
     terms = {"calibration": 0.0, "within_bin": 0.0, "n_bins": None}
     if np.isinf(simplex.cross_entropy(p, q)).any():
         # No member of the family is finite, so that recalibration changes nothing.
-        return {"grouping": np.inf, **terms}
+        return {"grouping": np.inf, **terms}, q
     recalibrated = _recalibrate(p, q, weight)
     grouping = _mean(simplex.kl_divergence(p, recalibrated), weight)
     calibration = _mean(_log_ratio(p, recalibrated, q), weight)
-    return terms | {
-        "grouping": _mend_rounding(grouping),
-        "calibration": _mend_rounding(calibration),
-    }
+    terms |= {"grouping": _mend_rounding(grouping), "calibration": _mend_rounding(calibration)}
+    return terms, recalibrated
 
 
 def _recalibrate(p, q, weight):

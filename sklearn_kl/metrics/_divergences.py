@@ -27,8 +27,9 @@ def cross_entropy_loss(
 ) -> Any:
     """Cross-entropy ``H(p, q) = -sum_k p_k log q_k`` of the predictions, in nats.
 
-    The smaller the better; its least value is the entropy of the targets, 0 for labels. For labels
-    it is the log loss, without scikit-learn's clipping.
+    The smaller the better; its least value is the entropy of the targets given, 0 for labels. For
+    labels it is the log loss, without scikit-learn's clipping. On votes that a model was not fitted
+    to it is on average the cross-entropy of the truth behind them, however few the votes are.
 
     Parameters
     ----------
@@ -107,7 +108,12 @@ def kl_divergence(
     """Kullback-Leibler divergence ``KL(p || q) = sum_k p_k log(p_k / q_k)``, in nats.
 
     The smaller the better; 0 where the predictions q equal the targets p. It is the cross-entropy
-    less the entropy of the targets: what a model could still learn.
+    less the entropy of the targets given.
+
+    It is the distance from these targets. Where they are votes, a sample, it also holds what the
+    number of votes explains (`vote_noise`): about ``(n_classes - 1) / (2 n)`` nats for n votes a
+    row, which no model can learn. How far a model is from the truth behind the votes is the
+    question of `kl_to_truth`; differences between models are not affected.
 
     Parameters
     ----------
@@ -142,6 +148,7 @@ def kl_divergence(
 
     See Also
     --------
+    kl_to_truth : How far a model is from the truth that votes were drawn from.
     js_divergence : A symmetric and finite divergence.
     d2_kl_score : The divergence relative to that of the class prior.
 
@@ -234,8 +241,9 @@ def entropy(
 ) -> Any:
     """Entropy ``H(p) = -sum_k p_k log p_k`` of the targets, in nats.
 
-    The mean disagreement inside the rows: 0 for labels, and the least cross-entropy that any
-    prediction can reach.
+    The mean disagreement inside the rows: 0 for labels, and the least cross-entropy with these
+    targets that any prediction can reach. That of votes, a sample, is less than that of the
+    distributions which they were drawn from: `entropy_bounds` brackets the latter.
 
     Parameters
     ----------
@@ -322,9 +330,15 @@ def d2_kl_score(
     See Also
     --------
     kl_divergence : The divergence itself.
+    kl_to_truth : Bounds of this share for the truth behind votes.
 
     Notes
     -----
+    Both divergences are from the targets given. Where these are votes, both hold what the number of
+    votes explains, about the same for both: the truth itself scores below 1, and the fewer votes,
+    the lower. Models are ranked all the same as by the divergences from the truth, since the ratio
+    falls with both; the share of these is bounded by the `d2` of `kl_to_truth`.
+
     For labels the score is scikit-learn's `d2_log_loss_score`, without its clipping. Where all
     rows have the same target the prior is perfect (its divergence is below 1e-12 nats, the
     rounding of a mean): predictions that are perfect too score 1.0, all others minus infinity.

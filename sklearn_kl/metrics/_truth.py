@@ -11,7 +11,10 @@ from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._entropy_bounds import MeanWithError, entropy_rows, ordered
 from sklearn_kl.metrics._pairs import check_pair, mean_divergence, row_values
 from sklearn_kl.metrics._vote_noise import vote_noise
-from sklearn_kl.metrics._votes import check_confidence, check_groups, lay_out
+from sklearn_kl.metrics._votes import Votes, check_confidence, check_groups, lay_out
+
+# Divergences below this, in nats, cannot be told from rounding.
+_NO_DIVERGENCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class KLToTruth:
         What `plug_in` would be on average if the model were the truth, nats.
     cross_entropy : float
         Mean cross-entropy of the votes, nats: on average that of the truth.
+    d2 : tuple of (float, float) or None
+        Estimated bounds of the share of the divergence of the class prior from the truth that the
+        model removes: `d2_kl_score` without the noise. None where the prior may be the truth.
     n_samples : int
         Number of rows with mass.
 
@@ -56,6 +62,7 @@ class KLToTruth:
     plug_in: float
     vote_noise: float
     cross_entropy: float
+    d2: tuple[float, float] | None
     n_samples: int
 
     def __str__(self) -> str:
@@ -191,6 +198,7 @@ def kl_to_truth(
         plug_in=mean_divergence(simplex.kl_divergence, *pair),
         vote_noise=float(laid_out.mass @ noise / laid_out.mass.sum()),
         cross_entropy=cross_entropy,
+        d2=_removed(laid_out, cross_entropy, bounds),
         n_samples=laid_out.n_rows,
     )
 
@@ -204,8 +212,23 @@ def _challenger_loss(votes: Any, challenger: Any, labels: Any, kept: np.ndarray)
     return row_values(simplex.cross_entropy, targets, proba)[kept]
 
 
+def _removed(
+    votes: Votes, cross_entropy: float, bounds: dict[str, Any]
+) -> tuple[float, float] | None:
+    """Bounds of ``1 - KL / KL of the class prior`` from bounds of the KL divergence."""
+    gain = float(simplex.entropy(votes.class_shares())) - cross_entropy
+    if np.isinf(cross_entropy):
+        return -np.inf, -np.inf
+    # The entropy is not negative, so that no KL divergence is more than the cross-entropy.
+    ends = [bounds["low"], cross_entropy if bounds["high"] is None else bounds["high"]]
+    if bounds["interval"][0] + gain <= _NO_DIVERGENCE:
+        return None
+    shares = sorted(gain / (end + gain) for end in ends)
+    return shares[0], shares[1]
+
+
 def _bounds(
-    votes: Any, loss: np.ndarray, gain: MeanWithError | None, group: np.ndarray, confidence: float
+    votes: Votes, loss: np.ndarray, gain: MeanWithError | None, group: np.ndarray, confidence: float
 ) -> dict[str, Any]:
     """Return the ends of the KL divergence and their limits, given every row's cross-entropy."""
     entropy_low, entropy_high = entropy_rows(votes)

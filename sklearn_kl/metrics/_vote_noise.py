@@ -12,7 +12,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn_kl._data import simplex
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, check_proba, row_values
-from sklearn_kl.metrics._votes import lay_out
+from sklearn_kl.metrics._votes import lay_out, votes_per_row
 
 # Up to this many votes the sum over all counts is a polynomial whose terms do not overflow.
 _MAX_POLYNOMIAL = 1000
@@ -77,14 +77,43 @@ def vote_noise(n_votes: ArrayLike, y_proba: ArrayLike) -> np.ndarray:
     """
     y_proba = check_proba(y_proba).astype(np.float64)
     n_votes = _check_n_votes(n_votes, len(y_proba))
-    noise = np.full(len(y_proba), np.nan)
+    # Rounding must not make negative what is a mean of divergences.
+    return np.maximum(class_vote_noise(n_votes, y_proba).sum(axis=1), 0.0)
+
+
+def class_vote_noise(n_votes: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Share of every class in the noise of every row, as `class_kl_contributions` has it.
+
+    Parameters
+    ----------
+    n_votes : ndarray of shape (n_rows,)
+        Whole numbers.
+    q : ndarray of shape (n_rows, n_classes)
+        Distributions, float64.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_classes)
+        Nan for a row without votes.
+    """
+    noise = np.full(q.shape, np.nan)
     for n in np.unique(n_votes[n_votes > 0]):
         rows = np.flatnonzero(n_votes == n)
-        n_rows = max(1, _BLOCK_NUMBERS // y_proba.shape[1])
+        n_rows = max(1, _BLOCK_NUMBERS // q.shape[1])
         for start in range(0, len(rows), n_rows):
             block = rows[start : start + n_rows]
-            noise[block] = _noise(float(n), y_proba[block])
+            noise[block] = _noise(float(n), q[block])
     return noise
+
+
+def mean_class_noise(y: Any, targets: Any, y_proba: np.ndarray) -> np.ndarray | None:
+    """Mean noise of every class if y holds counts of several votes, rows weighing their mass."""
+    n_votes = votes_per_row(y)
+    if n_votes is None:
+        return None
+    kept = targets.mass > 0
+    noise = class_vote_noise(n_votes[kept], y_proba[kept].astype(np.float64))
+    return targets.mass[kept] @ noise / targets.mass.sum()
 
 
 def _check_n_votes(n_votes: Any, n_samples: int) -> np.ndarray:
@@ -107,15 +136,14 @@ def _check_n_votes(n_votes: Any, n_samples: int) -> np.ndarray:
 
 
 def _noise(n: float, q: np.ndarray) -> np.ndarray:
-    """Noise of rows that all have n votes."""
+    """Noise of the classes of rows that all have n votes: ``E[p log(p / q) - p + q]``."""
     lesser = np.minimum(q, 1.0 - q)
     expected = _by_polynomial if n <= _MAX_POLYNOMIAL else _by_window
     mirrored = q > 0.5
     plug_in = np.empty(q.shape)
     plug_in[~mirrored] = expected(int(n), lesser[~mirrored], False)
     plug_in[mirrored] = expected(int(n), lesser[mirrored], True)
-    # Rounding must not make negative what is a mean of divergences.
-    return np.maximum((entr(q) - plug_in).sum(axis=1), 0.0)
+    return entr(q) - plug_in
 
 
 def _by_polynomial(n: int, p: np.ndarray, mirrored: bool) -> np.ndarray:

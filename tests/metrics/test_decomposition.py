@@ -14,6 +14,7 @@ from sklearn_kl.metrics import (
     entropy,
     kl_decomposition,
     kl_divergence,
+    vote_noise,
 )
 
 METHODS = ["binned", "recalibrated"]
@@ -247,3 +248,36 @@ def test_contributions_of_unlabelled_and_of_ruled_out():
     mean = class_kl_contributions(votes, q)
     assert np.isfinite(mean[0])
     assert mean[1] == np.inf
+
+
+def test_vote_noise_is_that_of_the_calibrated_predictions():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), 3000)
+    votes = rng.multinomial(4, p)
+    parts = kl_decomposition(votes, p)
+    # The model is the truth: all that grouping holds comes from the number of votes.
+    assert parts.vote_noise == pytest.approx(vote_noise(4, p).mean(), rel=0.02)
+    assert parts.grouping == pytest.approx(parts.vote_noise, rel=0.05)
+    sharp = p**3 / (p**3).sum(axis=1, keepdims=True)
+    assert kl_decomposition(votes, sharp).vote_noise == pytest.approx(parts.vote_noise, rel=0.01)
+
+
+def test_vote_noise_by_hand_in_bins():
+    # Both rows have the same prediction, and c is (1/2, 1/2): two votes are log(2) / 2 away.
+    parts = kl_decomposition([[2, 0], [0, 2]], [[0.5, 0.5], [0.5, 0.5]], method="binned")
+    assert parts.vote_noise == pytest.approx(np.log(2) / 2)
+    assert parts.grouping == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize("y", [["a", "b"], [[0.5, 0.5], [0.25, 0.75]], [[1, 0], [0, 1]]])
+def test_no_vote_noise_of_what_is_no_votes(y):
+    assert kl_decomposition(y, [[0.4, 0.6], [0.3, 0.7]]).vote_noise is None
+
+
+def test_vote_noise_weighs_the_mass_and_skips_rows_without():
+    votes = np.array([[2, 1], [0, 0], [3, 5]])
+    proba = np.array([[0.6, 0.4], [0.5, 0.5], [0.3, 0.7]])
+    weight = [1.0, 1.0, 0.5]
+    parts = kl_decomposition(votes, proba, sample_weight=weight, method="binned", n_bins=3)
+    rows = vote_noise([3, 8], [[2 / 3, 1 / 3], [3 / 8, 5 / 8]])
+    assert parts.vote_noise == pytest.approx(rows @ [3 / 7, 4 / 7])

@@ -19,6 +19,7 @@ from sklearn_kl.metrics import (
     entropy,
     kl_decomposition,
     kl_divergence,
+    vote_noise,
 )
 
 pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is in the extra plot")
@@ -220,3 +221,27 @@ def test_distributions_refuse_what_they_cannot_show(fitted):
         DistributionDisplay.from_estimator(model, X, votes, kind="pie")
     with pytest.raises(ValueError, match="ax has 1 axes, but 4 rows are shown"):
         DistributionDisplay.from_estimator(model, X, votes, ax=pyplot.subplots()[1])
+
+
+def test_votes_are_drawn_with_what_their_number_explains():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), 200)
+    votes = rng.multinomial(4, p)
+    bars = KLDecompositionDisplay.from_predictions(votes, {"truth": p}).bars_
+    parts = kl_decomposition(votes, p)
+    assert bars["vote_noise"][0].get_width() == pytest.approx(min(parts.vote_noise, parts.grouping))
+    total = sum(container[0].get_width() for container in bars.values())
+    assert total == pytest.approx(parts.cross_entropy)
+    assert "vote_noise" not in KLDecompositionDisplay.from_predictions(votes / 4, p).bars_
+
+    contributions = KLContributionsDisplay.from_predictions(votes, p, sort=True)
+    marks = contributions.noise_.get_offsets()[:, 0]
+    assert marks.sum() == pytest.approx(vote_noise(4, p).mean())
+    assert "what their number explains" in contributions.ax_.get_title()
+    assert KLContributionsDisplay.from_predictions(votes / 4, p).noise_ is None
+
+    path = KLPathDisplay.from_predictions(votes, [np.full(p.shape, 1 / 3), p])
+    assert path.train_vote_noise == pytest.approx(vote_noise(4, p).mean())
+    (band,) = path.bands_
+    assert f"{path.train_vote_noise:.3g}" in band.get_label()
+    assert KLPathDisplay.from_predictions(votes / 4, [p]).bands_ == []

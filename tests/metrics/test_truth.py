@@ -9,6 +9,7 @@ from scipy.special import entr, rel_entr
 from sklearn_kl import KLClassifier
 from sklearn_kl.metrics import (
     cross_entropy_loss,
+    d2_kl_score,
     entropy_bounds,
     kl_divergence,
     kl_to_truth,
@@ -199,3 +200,25 @@ def test_the_entropy_of_the_truth_and_the_kl_add_up():
     result = kl_to_truth(votes, q)
     truth = entr(p).sum(axis=1).mean() + rel_entr(p, q).sum(axis=1).mean()
     assert result.cross_entropy == pytest.approx(truth, abs=0.02)
+
+
+def test_the_share_of_the_prior_that_is_removed():
+    p, votes, q = world(10)
+    prior = np.tile(votes.sum(axis=0) / votes.sum(), (len(p), 1))
+    truth = 1 - rel_entr(p, q).sum() / rel_entr(p, prior).sum()
+    low, high = kl_to_truth(votes, q).d2
+    assert low - 0.02 <= truth <= high + 0.02
+    assert d2_kl_score(votes, q) < low
+    assert kl_to_truth(votes, p).d2[1] == pytest.approx(1, abs=0.01)
+    # Worse than the prior: the share is negative.
+    wrong = q[:, ::-1]
+    low, high = kl_to_truth(votes, wrong).d2
+    assert low <= high < 0
+    truth = 1 - rel_entr(p, wrong).sum() / rel_entr(p, prior).sum()
+    assert low - 0.1 <= truth <= high + 0.1
+
+
+def test_no_share_where_the_prior_may_be_the_truth():
+    votes = np.random.default_rng(0).multinomial(3, [0.2, 0.8], size=300)
+    assert kl_to_truth(votes, np.full((300, 2), 0.5)).d2 is None
+    assert kl_to_truth([[1, 1]] * 5, [[1.0, 0.0]] * 5).d2 == (-np.inf, -np.inf)

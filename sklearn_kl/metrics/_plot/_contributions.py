@@ -5,10 +5,14 @@ import numpy as np
 from sklearn_kl.metrics._decomposition import class_kl_contributions
 from sklearn_kl.metrics._pairs import check_pair
 from sklearn_kl.metrics._plot._base import class_names, get_axes, look, predict_named
+from sklearn_kl.metrics._vote_noise import mean_class_noise
 
 
 class KLContributionsDisplay:
-    """Bars of what each class adds to the KL divergence, in nats.
+    """Bars of what each class adds to the KL divergence from the targets, in nats.
+
+    For counts of votes, a mark on each bar says what the class would add on average if the model
+    were the truth: up to there the number of votes explains the bar.
 
     Parameters
     ----------
@@ -16,6 +20,8 @@ class KLContributionsDisplay:
         Contribution of every class, nats, as of `class_kl_contributions`.
     classes : ndarray of shape (n_classes,)
         The classes.
+    vote_noise : ndarray of shape (n_classes,), default=None
+        What the number of votes explains of every contribution, nats; None for no votes.
     estimator_name : str, default=None
         Name of the model, which titles the axes.
 
@@ -27,6 +33,8 @@ class KLContributionsDisplay:
         The figure of the axes.
     bars_ : matplotlib BarContainer
         The bars, the first class on top.
+    noise_ : matplotlib PathCollection or None
+        The marks of the noise of votes.
 
     See Also
     --------
@@ -42,9 +50,10 @@ class KLContributionsDisplay:
     3
     """
 
-    def __init__(self, contributions, *, classes, estimator_name=None):
+    def __init__(self, contributions, *, classes, vote_noise=None, estimator_name=None):
         self.contributions = contributions
         self.classes = classes
+        self.vote_noise = vote_noise
         self.estimator_name = estimator_name
 
     @classmethod
@@ -128,15 +137,16 @@ class KLContributionsDisplay:
         KLContributionsDisplay
             The display, drawn.
         """
-        targets, _ = check_pair(y_true, y_proba, labels, sample_weight)
+        targets, proba = check_pair(y_true, y_proba, labels, sample_weight)
         contributions = class_kl_contributions(
             y_true, y_proba, sample_weight=sample_weight, labels=labels
         )
-        classes = targets.classes
+        classes, noise = targets.classes, mean_class_noise(y_true, targets, proba)
         if sort:
             order = np.argsort(-contributions, kind="stable")
             contributions, classes = contributions[order], classes[order]
-        display = cls(contributions, classes=classes, estimator_name=name)
+            noise = None if noise is None else noise[order]
+        display = cls(contributions, classes=classes, vote_noise=noise, estimator_name=name)
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, *, ax=None, **kwargs):
@@ -161,12 +171,26 @@ class KLContributionsDisplay:
             rows, self.contributions, **({"color": look(0).color, "height": 0.7} | kwargs)
         )
         self.ax_.bar_label(self.bars_, fmt="%#.3g", padding=3, fontsize="small")
+        self.noise_ = None
+        if self.vote_noise is not None:
+            self.noise_ = self.ax_.scatter(
+                self.vote_noise,
+                rows,
+                marker="|",
+                s=250,
+                color="black",
+                zorder=3,
+            )
         self.ax_.margins(x=0.12)
         self.ax_.set_yticks(rows, names)
         self.ax_.invert_yaxis()
         total = float(np.sum(self.contributions))
-        title = f"KL divergence {total:.3g} nats"
+        source = "targets" if self.noise_ is None else "votes"
+        title = f"KL divergence from the {source} {total:.3g} nats"
         if self.estimator_name is not None:
             title = f"{self.estimator_name}: {title}"
+        if self.noise_ is not None:
+            noise = float(np.sum(self.vote_noise))
+            title += f"\nmarks: what their number explains, {noise:.3g}"
         self.ax_.set(xlabel="Contribution to the KL divergence (nats)", ylabel="Class", title=title)
         return self

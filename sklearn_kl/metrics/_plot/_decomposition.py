@@ -2,17 +2,19 @@
 
 import numpy as np
 
-from sklearn_kl.metrics._decomposition import TERMS, kl_decomposition
+from sklearn_kl.metrics._decomposition import kl_decomposition
 from sklearn_kl.metrics._plot._base import COLORS, get_axes, predict_named
 
 _LABELS = {
-    "entropy": "entropy (irreducible)",
-    "grouping": "grouping (a better model)",
+    "entropy": "entropy of the targets",
+    "vote_noise": "vote noise (more votes)",
+    "grouping": "grouping (rows it does not tell apart)",
     "calibration": "calibration (recalibrate)",
     "within_bin": "within bins",
 }
 _FILL = {
     "entropy": {"color": "#BFBFBF"},
+    "vote_noise": {"color": "#DDDDDD", "hatch": "xx"},
     "grouping": {"color": COLORS[0]},
     "calibration": {"color": COLORS[5], "hatch": "//"},
     "within_bin": {"color": COLORS[3], "hatch": ".."},
@@ -23,7 +25,8 @@ class KLDecompositionDisplay:
     """Stacked bars of the terms of the cross-entropy, a bar for each model.
 
     A negative term within bins is drawn to the left of zero; the terms sum to the cross-entropy,
-    which the axes name at the end of the bar.
+    which the axes name at the end of the bar. For counts of votes, the part of the grouping term
+    that their number explains is a part of its own: no more than there is of it.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ class KLDecompositionDisplay:
     >>> models = {"sure": [0.1, 0.1, 0.9, 0.9], "prior": [0.5, 0.5, 0.5, 0.5]}
     >>> display = KLDecompositionDisplay.from_predictions(votes, models)
     >>> list(display.bars_)
-    ['entropy', 'grouping', 'calibration']
+    ['entropy', 'vote_noise', 'calibration']
     """
 
     def __init__(self, decompositions):
@@ -182,8 +185,8 @@ class KLDecompositionDisplay:
         rows = np.arange(len(parts))
         above, below = np.zeros(len(parts)), np.zeros(len(parts))
         self.bars_ = {}
-        for term in TERMS:
-            values = np.array([getattr(part, term) for part in parts])
+        for term in _LABELS:
+            values = np.array([_shown(part)[term] for part in parts])
             if np.abs(values).max() < 1e-12:
                 continue
             left = np.where(values >= 0, above, below)
@@ -210,3 +213,9 @@ class KLDecompositionDisplay:
         self.ax_.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize="small"
         )
+
+
+def _shown(part):
+    """Return the terms of a decomposition, what the votes' number explains apart from grouping."""
+    noise = min(part.vote_noise or 0.0, part.grouping)
+    return part.as_dict() | {"vote_noise": noise, "grouping": part.grouping - noise}

@@ -1,16 +1,20 @@
-"""Display of the cross-entropy by iteration, above the entropy that it cannot go below."""
+"""Display of the cross-entropy by iteration, above the entropy of the targets."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kl.metrics._divergences import cross_entropy_loss, entropy
+from sklearn_kl.metrics._pairs import check_pair
 from sklearn_kl.metrics._plot._base import FLOOR_COLOR, get_axes, look
+from sklearn_kl.metrics._vote_noise import mean_class_noise
 
 
 class KLPathDisplay:
     """Cross-entropy by iteration, with the entropy of the targets as its floor.
 
-    The distance from a curve to its floor is the KL divergence: what is left to learn.
+    The distance from a curve to its floor is the KL divergence from the targets given. For counts
+    of votes, the band above the floor is what the number of votes explains of it: a model that is
+    the truth is at its upper edge, and one that is below follows the votes of the sample.
 
     Parameters
     ----------
@@ -22,6 +26,10 @@ class KLPathDisplay:
         The same for data that the model was not fitted on.
     validation_entropy : float, default=None
         Mean entropy of these targets.
+    train_vote_noise : float, default=None
+        KL divergence from the training votes that their number explains, nats; None for no band.
+    validation_vote_noise : float, default=None
+        The same for the validation votes.
     estimator_name : str, default=None
         Name of the model, which titles the axes.
 
@@ -35,6 +43,8 @@ class KLPathDisplay:
         The curves: training, then validation.
     floors_ : list of matplotlib Line2D
         The entropies: of training, then of validation.
+    bands_ : list of matplotlib artists
+        What the number of votes explains: of training, then of validation.
 
     See Also
     --------
@@ -58,12 +68,16 @@ class KLPathDisplay:
         train_entropy,
         validation_cross_entropy=None,
         validation_entropy=None,
+        train_vote_noise=None,
+        validation_vote_noise=None,
         estimator_name=None,
     ):
         self.train_cross_entropy = train_cross_entropy
         self.train_entropy = train_entropy
         self.validation_cross_entropy = validation_cross_entropy
         self.validation_entropy = validation_entropy
+        self.train_vote_noise = train_vote_noise
+        self.validation_vote_noise = validation_vote_noise
         self.estimator_name = estimator_name
 
     @classmethod
@@ -108,12 +122,14 @@ class KLPathDisplay:
         display = cls(
             np.asarray(estimator.loss_path_),
             train_entropy=estimator.target_entropy_,
+            train_vote_noise=getattr(estimator, "vote_noise_", None),
             estimator_name=type(estimator).__name__ if name is None else name,
         )
         if proba_path is not None:
             labels = estimator.classes_
             path = _cross_entropy_path(y_val, proba_path, labels=labels)
             display.validation_cross_entropy, display.validation_entropy = path
+            display.validation_vote_noise = _last_noise(y_val, proba_path, labels=labels)
         return display.plot(ax=ax, **kwargs)
 
     @classmethod
@@ -147,7 +163,9 @@ class KLPathDisplay:
         path, floor = _cross_entropy_path(
             y_true, proba_path, sample_weight=sample_weight, labels=labels
         )
-        return cls(path, train_entropy=floor, estimator_name=name).plot(ax=ax, **kwargs)
+        noise = _last_noise(y_true, proba_path, sample_weight=sample_weight, labels=labels)
+        display = cls(path, train_entropy=floor, train_vote_noise=noise, estimator_name=name)
+        return display.plot(ax=ax, **kwargs)
 
     def plot(self, *, ax=None, **kwargs):
         """Draw the curves and their floors.
@@ -165,10 +183,12 @@ class KLPathDisplay:
             This display.
         """
         self.ax_, self.figure_ = get_axes(ax, self)
-        self.lines_, self.floors_ = [], []
+        self.lines_, self.floors_, self.bands_ = [], [], []
         self._draw(self.train_cross_entropy, self.train_entropy, "train", kwargs)
+        self._draw_band(self.train_entropy, self.train_vote_noise, "train")
         if self.validation_cross_entropy is not None:
             self._draw(self.validation_cross_entropy, self.validation_entropy, "validation", kwargs)
+            self._draw_band(self.validation_entropy, self.validation_vote_noise, "validation")
         self.ax_.set(xlabel="Iteration", ylabel="Cross-entropy (nats)", title=self.estimator_name)
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.legend()
@@ -177,7 +197,7 @@ class KLPathDisplay:
     def _draw(self, path, floor, what, kwargs):
         style = look(len(self.lines_))
         iterations = np.arange(1, len(path) + 1)
-        label = f"{what}: KL {path[-1] - floor:.3g} nats at the end"
+        label = f"{what}: KL from the targets {path[-1] - floor:.3g} nats at the end"
         options = {"color": style.color, "marker": style.marker, "markersize": 4} | kwargs
         lines = self.ax_.plot(iterations, path, label=label, **options)
         self.lines_.extend(lines)
@@ -190,6 +210,22 @@ class KLPathDisplay:
                 label=f"entropy of the {what} targets, {floor:.3g}",
             )
         )
+
+    def _draw_band(self, floor, noise, what):
+        if noise is None:
+            return
+        color = self.floors_[-1].get_color()
+        label = f"explained by the number of {what} votes, {noise:.3g}"
+        self.bands_.append(
+            self.ax_.axhspan(floor, floor + noise, color=color, alpha=0.12, lw=0, label=label)
+        )
+
+
+def _last_noise(y_true, proba_path, *, sample_weight=None, labels=None):
+    """Return the vote noise of the last predictions, or None where y_true holds no votes."""
+    pair = check_pair(y_true, proba_path[-1], labels, sample_weight)
+    noise = mean_class_noise(y_true, *pair)
+    return None if noise is None else float(noise.sum())
 
 
 def _cross_entropy_path(y_true, proba_path, *, sample_weight=None, labels=None):
