@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_scalar, validate_data
 
-from sklearn_kl._data.encode import encode_targets, resolve_targets
+from sklearn_kl._data.encode import expected_accuracy, resolve_targets
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._fit.report import (
@@ -338,12 +338,9 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         float
             Between 0 and 1; greater is better.
         """
+        check_row_order(X=X, y=y, sample_weight=sample_weight)
         codes = self._predict_codes(X)
-        if np.ndim(y) == 1 and not hasattr(y, "columns"):
-            return super().score(X, y, sample_weight)
-        targets = encode_targets(y, classes=self.classes_, sample_weight=sample_weight)
-        check_consistent_length(codes, targets.mass)
-        return targets.expected_accuracy(codes)
+        return expected_accuracy(y, codes, self.classes_, sample_weight)
 
     def _check_params(self):
         check_scalar(self.C, "C", Real, min_val=0, include_boundaries="neither")

@@ -16,9 +16,9 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sklearn_kl._data.classes import spread_columns
-from sklearn_kl._data.encode import encode_targets, resolve_targets
-from sklearn_kl._data.rows import take_param_rows, take_rows
+from sklearn_kl._data.classes import find_columns, spread_columns
+from sklearn_kl._data.encode import expected_accuracy, resolve_targets
+from sklearn_kl._data.rows import check_row_order, take_param_rows, take_rows
 from sklearn_kl._typing import MatrixLike
 
 
@@ -120,6 +120,7 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         TypeError
             If the classifier takes no sample weights but they are needed.
         """
+        check_row_order(X=X, y=y, target_proba=target_proba, sample_weight=sample_weight)
         targets = resolve_targets(y, target_proba, sample_weight=sample_weight)
         check_consistent_length(X, targets.mass)
         if sklearn.get_config()["enable_metadata_routing"]:
@@ -211,12 +212,9 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         float
             Between 0 and 1; greater is better.
         """
-        if np.ndim(y) == 1:
-            return super().score(X, y, sample_weight)
-        targets = encode_targets(y, classes=self.classes_, sample_weight=sample_weight)
-        predicted = encode_targets(self.predict(X), classes=self.classes_)
-        check_consistent_length(predicted.mass, targets.mass)
-        return targets.expected_accuracy(predicted.codes)
+        check_row_order(X=X, y=y, sample_weight=sample_weight)
+        codes = find_columns(self.predict(X), self.classes_)
+        return expected_accuracy(y, codes, self.classes_, sample_weight)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say what metadata this estimator and the classifier request.

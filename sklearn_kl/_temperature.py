@@ -14,8 +14,13 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_kl._data.classes import spread_columns, unknown_labels
 from sklearn_kl._data.containers import column_names
-from sklearn_kl._data.encode import encode_targets, plain_labels, resolve_targets
-from sklearn_kl._data.rows import take_param_rows, take_rows
+from sklearn_kl._data.encode import (
+    encode_targets,
+    expected_accuracy,
+    plain_labels,
+    resolve_targets,
+)
+from sklearn_kl._data.rows import check_row_order, take_param_rows, take_rows
 from sklearn_kl._data.simplex import log_softmax
 from sklearn_kl._data.targets import Targets
 from sklearn_kl._numbers import check_flag
@@ -159,6 +164,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             given and the classifier does not take it.
         """
         check_flag(self.mixing, "mixing")
+        check_row_order(X=X, y=y, target_proba=target_proba, sample_weight=sample_weight)
         targets = resolve_targets(y, target_proba, sample_weight=sample_weight)
         X, y = indexable(X, y)
         check_consistent_length(X, targets.mass)
@@ -264,12 +270,9 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         float
             Between 0 and 1; greater is better.
         """
-        if np.ndim(y) == 1:
-            return super().score(X, y, sample_weight)
-        targets = encode_targets(y, classes=self.classes_, sample_weight=sample_weight)
+        check_row_order(X=X, y=y, sample_weight=sample_weight)
         codes = self.predict_log_proba(X).argmax(axis=1)
-        check_consistent_length(codes, targets.mass)
-        return targets.expected_accuracy(codes)
+        return expected_accuracy(y, codes, self.classes_, sample_weight)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say what metadata this estimator, the classifier and the splitter request.

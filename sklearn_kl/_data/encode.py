@@ -143,6 +143,46 @@ def _classes_of_columns(labels, columns, *, ordered):
     return labels.classes[find_columns(labels.classes, columns) >= 0]
 
 
+def expected_accuracy(y, codes, classes, sample_weight=None):
+    """Share of the mass of y that predicted classes hit; of labels, the accuracy.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels, of which any that are not among the classes count as missed, or a matrix.
+    codes : ndarray of shape (n_samples,) of int
+        Columns of the predicted classes.
+    classes : ndarray of shape (n_classes,)
+        The classes that are known.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Factors of the rows.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or labels are strings where classes are numbers, or the reverse.
+    """
+    check_consistent_length(codes, y)
+    given = read_targets(y, "y", numbers_are_named=True)
+    if given.values.ndim == 2:
+        targets = encode_targets(y, classes=classes, sample_weight=sample_weight)
+        return targets.expected_accuracy(codes)
+    present, label_codes = _unique_inverse(given.values)
+    hint = _hint_of_types(present, classes)
+    if hint:
+        raise ValueError(
+            f"y holds labels such as {present.tolist()[0]!r}, but the classes are "
+            f"{classes[:10].tolist()}.{hint}"
+        )
+    weight = _check_weight(sample_weight, given.values)
+    hits = find_columns(present, classes)[label_codes] == codes
+    return float(np.average(hits, weights=weight))
+
+
 def plain_labels(targets):
     """Return the labels of targets as an array that every splitter of scikit-learn takes."""
     if targets.classes.dtype.kind == "O" and not isinstance(targets.classes[0], str):

@@ -34,6 +34,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_kl._data.classes import find_columns
 from sklearn_kl._data.encode import encode_targets, resolve_targets
 from sklearn_kl._data.lanes import deal_lanes, lane_runner
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.simplex import log_softmax
 from sklearn_kl._data.targets import Targets
 from sklearn_kl._warn import warn_caller
@@ -270,6 +271,7 @@ def read_rows(
     clf: Any, X: Any, y: Any, sample_weight: Any, target_proba: Any, reference: Any
 ) -> Rows:
     """Validate the data of the fit."""
+    check_row_order(X=X, y=y, target_proba=target_proba, sample_weight=sample_weight)
     X = check_X(clf, X)
     position = 0 if reference is None else _find_class(clf.classes_, reference)
     targets = _read_targets(clf, y, sample_weight, target_proba)

@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from sklearn_kl._data import simplex
 from sklearn_kl._data.distributions import check_distributions, sum_tolerance, zero_rounding
 from sklearn_kl._data.encode import column_names, encode_targets
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.targets import Targets
 from sklearn_kl._numbers import check_flag, check_number
 
@@ -111,6 +112,7 @@ def check_pair(
     y_true: Any, y_proba: Any, labels: Any, sample_weight: Any, *, name: str = "y_true"
 ) -> tuple[Targets, NDArray]:
     """Return the targets and the predictions, their columns in the same order."""
+    check_row_order(**{name: y_true, "y_proba": y_proba, "sample_weight": sample_weight})
     names = column_names(y_proba)
     y_proba = check_proba(y_proba)
     n_columns = y_proba.shape[1]

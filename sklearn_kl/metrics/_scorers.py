@@ -14,6 +14,7 @@ from sklearn.metrics import get_scorer_names as _get_sklearn_scorer_names
 from sklearn_kl._data import simplex
 from sklearn_kl._data.classes import find_columns
 from sklearn_kl._data.encode import column_names, encode_targets
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.targets import Targets
 from sklearn_kl._sklearn import RequestMethod, _BaseScorer
 from sklearn_kl._typing import MatrixLike
@@ -146,6 +147,7 @@ class ProbabilityScorer(_BaseScorer):
     def _score(self, method_caller, estimator, X, y_true, **metadata):
         # Without method_caller: what it caches is one column for two classes, and the pos_label of
         # another scorer decides which.
+        check_row_order(X=X, y_true=y_true, **metadata)
         prediction = predict(estimator, X)
         # The sum turns a perfect score of -0.0 into 0.0.
         return self._sign * self._score_func(y_true, prediction, **metadata) + 0.0

@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_kl._data.classes import spread_columns
 from sklearn_kl._data.encode import plain_labels, resolve_targets
-from sklearn_kl._data.rows import take_param_rows, take_rows
+from sklearn_kl._data.rows import check_row_order, take_param_rows, take_rows
 from sklearn_kl.model_selection._split import make_splitter
 
 # What a class gets that the training rows of a fold do not have.
@@ -93,6 +93,7 @@ def cross_val_predict(
     """
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}.")
+    check_row_order(**{"X": X, "y": y, "groups": groups} | (params or {}))
     X, y, groups = indexable(X, y, groups)
     params = {} if params is None else params
     targets = resolve_targets(y, params.get("target_proba"))

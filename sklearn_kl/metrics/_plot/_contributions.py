@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl.metrics._decomposition import class_kl_contributions
 from sklearn_kl.metrics._pairs import check_pair
 from sklearn_kl.metrics._plot._base import class_names, get_axes, look, predict_named
@@ -86,6 +87,7 @@ class KLContributionsDisplay:
         KLContributionsDisplay
             The display, drawn.
         """
+        check_row_order(X=X, y=y)
         prediction, name = predict_named(estimator, X, name)
         return cls.from_predictions(
             y,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl.metrics._decomposition import kl_decomposition
 from sklearn_kl.metrics._plot._base import COLORS, get_axes, predict_named
 
@@ -104,6 +105,7 @@ class KLDecompositionDisplay:
         models = estimator if isinstance(estimator, dict) else {name: estimator}
         parts = {}
         for key, model in models.items():
+            check_row_order(X=X, y=y)
             prediction, shown = predict_named(model, X, key)
             parts[shown] = kl_decomposition(
                 y,

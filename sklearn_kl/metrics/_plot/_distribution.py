@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 
 from sklearn_kl._data import simplex
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl.metrics._pairs import check_pair, distributions
 from sklearn_kl.metrics._plot._base import (
     FLOOR_COLOR,
@@ -93,6 +94,7 @@ class DistributionDisplay:
         DistributionDisplay
             The display, drawn.
         """
+        check_row_order(X=X, y=y)
         prediction, _ = predict_named(estimator, X)
         return cls.from_predictions(
             y, prediction.proba, labels=prediction.classes, rows=rows, kind=kind, ax=ax, **kwargs

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_kl._data.classes import find_columns, unknown_labels
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl.metrics._pairs import check_pair, weighted_pair
 from sklearn_kl.metrics._plot._base import FLOOR_COLOR, class_names, get_axes, look, predict_named
 
@@ -102,6 +103,7 @@ class ReliabilityDisplay:
         ReliabilityDisplay
             The display, drawn.
         """
+        check_row_order(X=X, y=y)
         prediction, name = predict_named(estimator, X, name)
         return cls.from_predictions(
             y,
