@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_scalar, validate_data
 
 from sklearn_kl._data.encode import expected_accuracy, resolve_targets
+from sklearn_kl._data.reading import sorts_strings
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._fit.report import (
@@ -376,7 +377,20 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
             raise ValueError(
                 f"KLClassifier needs at least 2 classes, but y has 1 class: {targets.classes[0]!r}."
             )
+        self._warn_of_string_order(y, targets.classes)
         return X, targets
+
+    def _warn_of_string_order(self, y, classes):
+        """Warn if a model of ordered classes takes them as strings sort."""
+        ordered = make_model(self.model, self.fit_intercept).ordered
+        # Two classes are the same in either order.
+        if ordered and len(classes) > 2 and sorts_strings(y):
+            warn_caller(
+                f"The ordinal model takes the classes in the order {classes[:10].tolist()}, in "
+                "which strings sort. Say which order is meant: pass labels as "
+                "pandas.Categorical(y, categories=[...], ordered=True), as numbers, or as a matrix "
+                "whose columns are in order."
+            )
 
     def _train(self, model, X, targets, given, Cs, start, report):
         """Train on the targets, with the prior mixed in if there is one, for every C."""

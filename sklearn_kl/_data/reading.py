@@ -85,6 +85,20 @@ def read_targets(y: Any, name: str, *, numbers_are_named: bool = False) -> Given
     return Given(_check_matrix(y, name), columns, None)
 
 
+def sorts_strings(y: Any) -> bool:
+    """Say whether y are labels that are strings in an order that nobody gave."""
+    if column_names(y) is not None:
+        if len(y.columns) > 1:
+            return False
+        y = only_column(y)
+    if category_order(y) is not None or sp.issparse(y):
+        return False
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return False
+    return any(isinstance(label, str) for label in labels.ravel()[:1].tolist())
+
+
 def _warn_of_a_column(n_rows: int, name: str) -> None:
     warnings.warn(
         f"A column-vector {name} was passed when a 1d array was expected: its {n_rows} values are "

@@ -26,6 +26,9 @@ def take_rows(data: Any, rows: np.ndarray) -> Any:
     if hasattr(data, "iloc"):
         return data.iloc[rows]
     if sp.issparse(data):
+        if data.format == "coo" and data.dtype.kind in "biu":
+            # Its repeated entries are added up on the way, which small integers could not hold.
+            data = data.astype(np.float64)
         return data.tocsr()[rows]
     return data[rows] if hasattr(data, "shape") else np.asarray(data)[rows]
 

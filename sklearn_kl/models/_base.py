@@ -140,6 +140,8 @@ class ParametricModel(BaseEstimator):
     convex : bool
         Class attribute: whether every stationary point of the cross-entropy is its minimum, so
         that one start is enough.
+    ordered : bool
+        Class attribute: whether the order of the classes means something.
     linear_in_theta : bool
         Class attribute: whether ``logits(theta, X)`` is linear in theta, so that
         ``logits(v, X)`` is the derivative along v.
@@ -149,6 +151,7 @@ class ParametricModel(BaseEstimator):
     """
 
     convex = False
+    ordered = False
     linear_in_theta = False
     linear_in_features = False
     n_features: int

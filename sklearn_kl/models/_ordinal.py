@@ -31,9 +31,10 @@ class OrdinalSoftmax(ParametricModel):
     successive thresholds, so that these stay in order. In w and the thresholds the log-likelihood
     is concave (Pratt 1981), so every stationary point is the minimum and one start is enough.
 
-    The order of the classes is that of `classes_`: labels sort by value, and strings sort by the
-    alphabet ("bad", "fair", "good" happen to be in order; "high", "low", "medium" are not). Use
-    numbers for ratings, or a matrix whose columns are in order.
+    The order of the classes is that of `classes_`: the categories of an ordered Categorical in
+    theirs, numbers by value, the columns of a matrix as they are. Strings sort by the alphabet
+    ("bad", "fair", "good" happen to be in order; "high", "low", "medium" are not), and a fit warns
+    which order it took.
 
     See Also
     --------
@@ -71,6 +72,7 @@ class OrdinalSoftmax(ParametricModel):
     """
 
     convex = True
+    ordered = True
 
     @property
     def shapes(self):

@@ -14,7 +14,7 @@ from sklearn.exceptions import DataConversionWarning
 
 from sklearn_kl import KLClassifier, TemperatureScaler
 from sklearn_kl._data.encode import encode_targets, resolve_targets
-from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._data.rows import check_row_order, take_rows
 from sklearn_kl.labels import ReplicatedRows, VoteTargets, apply_temperature, normalize_rows
 from sklearn_kl.metrics import d2_kl_score, entropy, kl_divergence
 from sklearn_kl.model_selection import SoftStratifiedKFold
@@ -418,3 +418,10 @@ def test_which_indexes_say_that_rows_are_in_another_order(first, second, moved):
         return
     with pytest.raises(ValueError, match="rows of X and y carry the same index in another order"):
         check_row_order(**data)
+
+
+def test_rows_of_repeated_entries_do_not_overflow():
+    votes = one_entry_per_vote(np.array([[300.0, 0.0], [0.0, 2.0]]), sp.coo_array, np.int8)
+    assert_array_equal(take_rows(votes, np.array([1, 0])).toarray(), [[0, 2], [300, 0]])
+    flags = one_entry_per_vote(np.array([[3.0, 0.0]]), sp.coo_array, bool)
+    assert_array_equal(take_rows(flags, np.array([0])).toarray(), [[3, 0]])

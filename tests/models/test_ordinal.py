@@ -1,6 +1,8 @@
 """Cumulative logits: probabilities, gradients, extremes; fits by polr, clm and statsmodels."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -265,3 +267,77 @@ def test_hostile_features(rng, change, dtype):
     clf = KLClassifier(model=OrdinalSoftmax(), tol=1e-4).fit(X, y[: X.shape[0]])
     assert np.isfinite(clf.predict_proba(X)).all()
     assert clf.ordinal_coef_.dtype == dtype
+
+
+GRADES = ["low", "medium", "high"]
+ORDERED_X = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]])
+ORDERED_Y = ["low", "low", "medium", "medium", "high", "high"]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ORDERED_Y,
+        pd.Series(ORDERED_Y),
+        pd.Categorical(ORDERED_Y, categories=GRADES),
+        pl.Series(ORDERED_Y),
+    ],
+    ids=["list", "Series", "Categorical", "polars"],
+)
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda clf, y: clf.fit(ORDERED_X, y),
+        lambda clf, y: clf.fit_path(ORDERED_X, y, [1.0]),
+        lambda clf, y: clf.fit(ORDERED_X, y, target_proba=np.eye(3)[[1, 1, 2, 2, 0, 0]]),
+    ],
+    ids=["fit", "fit_path", "target_proba"],
+)
+def test_strings_without_an_order_say_which_order_is_taken(y, fit):
+    message = r"order \['high', 'low', 'medium'\], in which strings sort.*ordered=True"
+    with pytest.warns(UserWarning, match=message) as caught:
+        fit(KLClassifier("ordinal"), y)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Categorical(ORDERED_Y, categories=GRADES, ordered=True),
+        pd.Series(pd.Categorical(ORDERED_Y, categories=GRADES, ordered=True)),
+        pl.Series(ORDERED_Y, dtype=pl.Enum(GRADES)),
+        pd.DataFrame(np.eye(3)[[0, 0, 1, 1, 2, 2]], columns=GRADES),
+        np.array([0, 0, 1, 1, 2, 2]),
+        np.eye(3)[[0, 0, 1, 1, 2, 2]],
+    ],
+    ids=["Categorical", "Series", "Enum", "DataFrame", "numbers", "matrix"],
+)
+def test_an_order_that_is_given_is_taken_without_a_word(y):
+    clf = KLClassifier("ordinal").fit(ORDERED_X, y)
+    expected = KLClassifier("ordinal").fit(ORDERED_X, [0, 0, 1, 1, 2, 2])
+    assert_allclose(clf.ordinal_coef_, expected.ordinal_coef_)
+    assert_allclose(clf.thresholds_, expected.thresholds_)
+    assert clf.ordinal_coef_ > 0.5
+    if clf.classes_.dtype.kind in "UO":
+        assert clf.classes_.tolist() == GRADES
+        assert clf.predict([[0.0], [5.0]]).tolist() == ["low", "high"]
+
+
+def test_two_strings_need_no_order():
+    KLClassifier("ordinal").fit(ORDERED_X, ["low"] * 3 + ["high"] * 3)
+
+
+@pytest.mark.parametrize("unused", GRADES)
+def test_a_category_without_rows_changes_nothing_for_the_others(unused):
+    y = pd.Categorical(
+        [label if label != unused else "spare" for label in ORDERED_Y],
+        categories=[*GRADES, "spare"],
+        ordered=True,
+    )
+    full = KLClassifier("ordinal", tol=1e-10).fit(ORDERED_X, y)
+    used = KLClassifier("ordinal", tol=1e-10).fit(ORDERED_X, y.remove_unused_categories())
+    assert full.classes_.tolist() == [*GRADES, "spare"]
+    known = [label != unused for label in full.classes_]
+    proba = full.predict_proba(ORDERED_X)
+    assert_allclose(proba[:, known], used.predict_proba(ORDERED_X), atol=1e-4)
+    assert proba[:, np.logical_not(known)].max() < 1e-5
