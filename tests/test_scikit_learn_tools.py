@@ -30,7 +30,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_kl import KLClassifier, KLClassifierCV
+from sklearn_kl import KLClassifier, KLClassifierCV, TemperatureScaler
 from sklearn_kl.datasets import make_soft_classification
 from sklearn_kl.labels import ReplicatedRows
 from sklearn_kl.metrics import get_scorer, neg_cross_entropy_scorer
@@ -358,3 +358,85 @@ def test_skops(estimator):
     assert all(name.startswith("sklearn_kl.") for name in unknown)
     loaded = skops.loads(content, trusted=unknown)
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+# --- ordered labels --------------------------------------------------------------------------
+
+GRADES = ["low", "medium", "high"]
+RANKS = np.digitize(2 * X[:, 0] + np.random.default_rng(0).logistic(size=150), [-1.0, 1.0])
+ORDERED = pd.Series(pd.Categorical.from_codes(RANKS, categories=GRADES, ordered=True))
+# Where the columns of sorted names stand among the grades.
+SORTED = [2, 0, 1]
+
+
+@pytest.mark.parametrize("model", ["linear", "ordinal"])
+@pytest.mark.parametrize("scoring", [None, "accuracy", "f1_macro", neg_cross_entropy_scorer])
+def test_scores_of_ordered_labels_are_those_of_their_codes(model, scoring):
+    clf = KLClassifier(model)
+    scores = [
+        cross_validate(clf, X, y, cv=3, scoring=scoring)["test_score"] for y in (ORDERED, RANKS)
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-12)
+    search = GridSearchCV(clf, GRID, cv=3, scoring=scoring).fit(X, ORDERED)
+    assert search.classes_.tolist() == GRADES
+    codes = GridSearchCV(clf, GRID, cv=3, scoring=scoring).fit(X, RANKS)
+    assert search.best_params_ == codes.best_params_
+    importances = [
+        permutation_importance(clf.fit(X, y), X, y, scoring=scoring, random_state=0, n_repeats=2)
+        for y in (ORDERED, RANKS)
+    ]
+    np.testing.assert_allclose(*(each.importances for each in importances), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr"])
+def test_scorers_of_probabilities_read_columns_as_if_sorted(scoring):
+    scores = [
+        cross_validate(KLClassifier(), X, y, cv=3, scoring=scoring)["test_score"].mean()
+        for y in (ORDERED, RANKS)
+    ]
+    assert scores[0] < scores[1] - 0.2
+    with pytest.raises(ValueError, match="takes classes to be sorted"):
+        KLClassifierCV(Cs=[1.0], scoring=scoring).fit(X, ORDERED)
+
+
+@pytest.mark.parametrize("model", ["linear", "ordinal"])
+def test_calibration_of_ordered_labels_is_that_of_their_codes(model):
+    named, coded = (
+        CalibratedClassifierCV(KLClassifier(model), cv=3).fit(X, y) for y in (ORDERED, RANKS)
+    )
+    assert named.classes_.tolist() == ["high", "low", "medium"]
+    np.testing.assert_allclose(named.predict_proba(X), coded.predict_proba(X)[:, SORTED], rtol=1e-9)
+
+
+def test_tools_that_replace_labels_by_ranks_lose_their_order():
+    def predictions(model, y):
+        clf = KLClassifier(model)
+        yield sklearn.model_selection.cross_val_predict(clf, X, y, cv=3, method="predict_proba")
+        yield BaggingClassifier(clf, n_estimators=2, random_state=0).fit(X, y).predict_proba(X)
+        yield VotingClassifier([("model", clf)], voting="soft").fit(X, y).predict_proba(X)
+
+    for named, coded in zip(*(predictions("linear", y) for y in (ORDERED, RANKS)), strict=True):
+        np.testing.assert_allclose(named, coded[:, SORTED], atol=1e-3)
+    for named, coded in zip(*(predictions("ordinal", y) for y in (ORDERED, RANKS)), strict=True):
+        assert np.abs(named - coded[:, SORTED]).max() > 0.1
+
+
+@pytest.mark.parametrize("model", ["linear", "ordinal"])
+def test_tools_of_this_package_keep_the_order_of_labels(model):
+    clf = KLClassifier(model)
+    named, coded = (cross_val_predict(clf, X, y, cv=3) for y in (ORDERED, RANKS))
+    np.testing.assert_allclose(named, coded, rtol=1e-9)
+    for wrapper in (TemperatureScaler(clf, cv=3), KLClassifierCV(model=model, Cs=[0.1, 1.0], cv=3)):
+        proba = [clone(wrapper).fit(X, y).predict_proba(X) for y in (ORDERED, RANKS)]
+        np.testing.assert_allclose(*proba, rtol=1e-6)
+    replicated = ReplicatedRows(LogisticRegression()).fit(X, ORDERED)
+    assert replicated.classes_.tolist() == GRADES
+    expected = LogisticRegression().fit(X, RANKS).predict_proba(X)
+    np.testing.assert_allclose(replicated.predict_proba(X), expected, rtol=1e-9)
+
+
+def test_export_of_ordered_labels_sorts_them():
+    clf = KLClassifier().fit(X, ORDERED)
+    exported = clf.to_logistic_regression()
+    assert exported.classes_.tolist() == ["high", "low", "medium"]
+    np.testing.assert_allclose(exported.predict_proba(X), clf.predict_proba(X)[:, SORTED])
