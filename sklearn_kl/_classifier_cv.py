@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_kl._classifier import KLClassifier
 from sklearn_kl._data.encode import encode_targets, plain_labels
 from sklearn_kl._data.rows import take_param_rows, take_rows
+from sklearn_kl._data.targets import LabelTargets
 from sklearn_kl._numbers import check_whole
 from sklearn_kl._parametric import ParametricClassifier
 from sklearn_kl._sklearn import _check_sample_weight, scorer_of_classes
@@ -172,16 +173,16 @@ class KLClassifierCV(ParametricClassifier):
         estimator._check_params()
         checked, targets = estimator._check_data(X, y, sample_weight, target_proba)
         routed = self._route_fit(sample_weight, target_proba, params)
-        matrix = targets.codes is None and target_proba is None
+        labels = plain_labels(targets) if isinstance(targets, LabelTargets) else None
+        matrix = labels is None and target_proba is None
         splitter = make_splitter(self.cv, matrix=matrix)
-        split_by = y if targets.codes is None else plain_labels(targets)
-        splits = list(splitter.split(X, split_by, **routed.splitter.split))
+        splits = list(splitter.split(X, y if labels is None else labels, **routed.splitter.split))
         if not splits:
             raise ValueError(f"cv={self.cv!r} gives no splits. Is it an iterator that is used up?")
         _check_mass_of_splits(splits, targets.mass, judged="sample_weight" in routed.scorer.score)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, checked)
-        if targets.codes is not None and target_proba is None and np.asarray(y).ndim == 2:
-            y = plain_labels(targets)  # a column, of which one warning is enough
+        if labels is not None and target_proba is None and np.asarray(y).ndim == 2:
+            y = labels  # a column, of which one warning is enough
         trained = y if target_proba is None else target_proba
         score_params = routed.scorer.score
         if weight is not None and "sample_weight" in score_params:

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from sklearn_kl._data.classes import find_columns, spread_columns
 from sklearn_kl._data.encode import expected_accuracy, resolve_targets
 from sklearn_kl._data.rows import check_row_order, take_param_rows, take_rows
+from sklearn_kl._data.targets import LabelTargets
 from sklearn_kl._typing import MatrixLike
 
 
@@ -125,12 +126,12 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_consistent_length(X, targets.mass)
         if sklearn.get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).classifier.fit
-        if targets.codes is not None and sample_weight is None:
+        if isinstance(targets, LabelTargets) and sample_weight is None:
             labels = targets.classes[targets.codes]
             self.classifier_ = clone(self.classifier).fit(X, labels, **fit_params)
         else:
             self._check_takes_weights()
-            rows, codes, weight = _entries(targets)
+            rows, codes, weight = targets.entries()
             fit_params = {
                 name: take_param_rows(value, rows, targets.n_samples)
                 for name, value in fit_params.items()
@@ -255,24 +256,3 @@ class ReplicatedRows(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _for_all_classes(self, columns, absent):
         """Return the classifier's columns in the places of `classes_`."""
         return spread_columns(columns, self.classifier_.classes_, self.classes_, absent)
-
-
-def _entries(targets):
-    """Return row, class code and weight of every entry that has one.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_entries,) of int
-        Ascending.
-    codes : ndarray of shape (n_entries,) of int
-    weight : ndarray of shape (n_entries,)
-    """
-    if targets.codes is not None:
-        rows = np.flatnonzero(targets.mass)
-        return rows, targets.codes[rows], targets.mass[rows]
-    rows, codes = targets.matrix.nonzero()
-    weight = np.asarray(targets.matrix[rows, codes], dtype=np.float64).ravel()
-    if targets.weight is not None:
-        weight = weight * targets.weight[rows]
-    kept = weight > 0
-    return rows[kept], codes[kept], weight[kept]

@@ -22,7 +22,7 @@ from sklearn_kl._data.encode import (
 )
 from sklearn_kl._data.rows import check_row_order, take_param_rows, take_rows
 from sklearn_kl._data.simplex import log_softmax
-from sklearn_kl._data.targets import Targets
+from sklearn_kl._data.targets import LabelTargets, Targets
 from sklearn_kl._numbers import check_flag
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.model_selection._split import make_splitter
@@ -334,7 +334,7 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             return _log_proba(self.estimator_, X)
         n_samples = targets.n_samples
         log_proba = np.full((n_samples, len(self.classes_)), np.nan)
-        labels = targets.codes is not None or np.ndim(y) == 1
+        labels = isinstance(targets, LabelTargets) or np.ndim(y) == 1
         splitter = make_splitter(self.cv, matrix=not labels)
         plain = plain_labels(encode_targets(y)) if labels else y
         for train, test in splitter.split(np.empty(n_samples), plain, **routed.splitter.split):

@@ -1,6 +1,5 @@
 """The only reader of y: turns labels, distributions and vote counts into one frozen description."""
 
-from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -15,7 +14,7 @@ from sklearn_kl._data.classes import (
 from sklearn_kl._data.containers import category_order, column_names
 from sklearn_kl._data.reading import read_targets
 from sklearn_kl._data.rows import check_row_order
-from sklearn_kl._data.targets import Targets
+from sklearn_kl._data.targets import LabelTargets, MatrixTargets, Targets
 from sklearn_kl._sklearn import _check_sample_weight
 
 
@@ -53,19 +52,16 @@ def encode_targets(y, *, classes=None, sample_weight=None, class_weight=None, na
     if classes is not None:
         classes = read_classes(classes, "classes")
     given = read_targets(y, name, numbers_are_named=classes is not None)
+    targets: Targets
     if given.values.ndim == 1:
         classes, codes = _encode_labels(given, classes, name)
-        matrix = None
-        total = np.ones(len(codes))
+        mass, weight = _weigh(np.ones(len(codes)), sample_weight, given.values)
+        targets = LabelTargets(classes=classes, mass=mass, weight=weight, codes=codes)
     else:
-        codes = None
         matrix, classes = _match_columns(given.values, given.columns, classes, name)
-        total = _row_sums(matrix)
-    weight = _check_weight(sample_weight, given.values)
-    with np.errstate(over="ignore"):
-        mass = total if weight is None else total * weight
+        mass, weight = _weigh(_row_sums(matrix), sample_weight, given.values)
+        targets = MatrixTargets(classes=classes, mass=mass, weight=weight, matrix=matrix)
     _check_mass(mass, name, sample_weight)
-    targets = Targets(classes, codes, matrix, weight, None, mass)
     return targets if class_weight is None else _apply_class_weight(targets, class_weight, name)
 
 
@@ -101,7 +97,7 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
     if target_proba is None:
         return encode_targets(y, **weights)
     labels = encode_targets(y)
-    if labels.codes is None:
+    if not isinstance(labels, LabelTargets):
         raise ValueError(
             f"y is a matrix with {labels.n_classes} columns and target_proba is given too. Pass "
             "the matrix alone, as y, or labels as y and the matrix as target_proba."
@@ -262,6 +258,13 @@ def _row_sums(matrix):
         return np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
 
 
+def _weigh(total, sample_weight, y):
+    """Return the masses of rows with these totals, and their weights or None."""
+    weight = _check_weight(sample_weight, y)
+    with np.errstate(over="ignore"):
+        return (total if weight is None else total * weight), weight
+
+
 def _check_weight(sample_weight, y):
     """Return non-negative float64 weights, or None when every row weighs one."""
     if sample_weight is None:
@@ -312,13 +315,9 @@ def _apply_class_weight(targets, class_weight, name):
             f"class_weight must be a dict of class to weight, 'balanced' or None, got "
             f"{class_weight!r}."
         )
-    if targets.codes is not None:
-        mass = targets.mass * weight[targets.codes]
-    else:
-        mass = np.asarray(targets.matrix @ weight, dtype=np.float64).ravel()
-        mass = mass if targets.weight is None else mass * targets.weight
-    _check_mass(mass, f"{name} times class_weight", None)
-    return replace(targets, class_weight=weight, mass=mass)
+    weighted = targets.with_class_weight(weight)
+    _check_mass(weighted.mass, f"{name} times class_weight", None)
+    return weighted
 
 
 def _class_weight_vector(class_weight, classes):

@@ -1,16 +1,19 @@
 """Row blocks of a data matrix, worked through in lanes over threads and summed in a fixed order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
+
+from sklearn_kl._data.rows import view_rows
 
 # X_b and its logits should stay in a core's cache between the two products that read them.
 # 1 to 2 MiB were the fastest on every shape from 20 to 500 features; below, the overhead of the
@@ -23,29 +26,48 @@ MAX_LANES = 16
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Consecutive rows: a view of X, never a copy, and where they stand.
+    """Consecutive rows, complete by themselves: all that an evaluation needs to know of them.
 
     Parameters
     ----------
     stored : ndarray, CSR or CSC of shape (n_rows, n_features)
-        The view.
+        X as it is; in memory, a view of the whole and never a copy.
+    targets : Targets or None
+        Of these rows; None where rows are only predicted.
     rows : slice
+        Where they stand among all rows.
     dtype : dtype
         In which to work with the rows.
+    kept : dict
+        What one sum over the rows leaves for the next, see `keep`.
     """
 
-    stored: np.ndarray | sp.csr_array | sp.csc_array
+    stored: Any
+    targets: Any
     rows: slice
     dtype: np.dtype
+    kept: dict = field(default_factory=dict)
 
     @property
-    def X(self):
+    def X(self) -> Any:
         """The rows in the dtype to work in: the view itself, unless that is another."""
         if self.stored.dtype == self.dtype:
             return self.stored
         if not sp.issparse(self.stored):
             return self.stored.astype(self.dtype)
         return _with_data(self.stored, np.asarray(self.stored.data).astype(self.dtype))
+
+    def keep(self, theta: np.ndarray, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return ``compute()``, which stays beside the rows until it is asked for at another theta.
+
+        Where the rows live, one lane works on a block at a time.
+        """
+        if not np.array_equal(self.kept.get("theta", np.empty(0)), theta):
+            self.kept.update(theta=theta.copy(), value=compute())
+        return self.kept["value"]
+
+
+Lane: TypeAlias = tuple[Block, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +76,24 @@ class Lanes:
 
     A lane adds up its blocks one after the other; the lanes' sums are added in lane order. Blocks
     and lanes follow from the shape of X alone, so a sum is the same, bit for bit, for any number
-    of threads.
+    of threads. `sum` is the only way to touch rows, besides a few of them in `glimpse` and
+    `sample`.
+
+    Parameters
+    ----------
+    lanes : tuple of tuple of Block
+    run : callable
+        ``run(function, items)`` is `map`, or does the same over threads.
     """
 
-    lanes: tuple[tuple[Block, ...], ...]
+    lanes: tuple[Lane, ...]
     run: Callable = map
 
-    def sum(self, work):
-        """Add up ``work(lane)``, a tuple of numbers and arrays, over the lanes in order."""
+    def sum(self, work: Callable[[Lane], tuple]) -> list:
+        """Add up ``work(lane)``, a tuple of numbers and arrays, over the lanes in order.
+
+        ``work`` is a value that holds no rows, so that it could be sent to where these are.
+        """
         parts = iter(self.run(work, self.lanes))
         totals = list(next(parts))
         for part in parts:
@@ -69,13 +101,64 @@ class Lanes:
                 totals[index] += term
         return totals
 
+    def glimpse(self, n_rows: int) -> Any:
+        """Return about this many rows of X, as it is, from its first block, evenly spaced."""
+        X = self._first.stored
+        return X[:: max(1, X.shape[0] // n_rows)]
+
+    def sample(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return at least this many rows of a dense X, if it has them, and their masses.
+
+        They are evenly spaced within every block.
+        """
+        step = max(1, self.n_samples // n_rows)
+        blocks = [block for lane in self.lanes for block in lane]
+        mass = np.concatenate([block.targets.mass[::step] for block in blocks])
+        return np.concatenate([block.X[::step] for block in blocks]), mass
+
     @property
-    def blocks(self) -> Iterator[Block]:
-        """All blocks in row order."""
-        return (block for lane in self.lanes for block in lane)
+    def dtype(self) -> np.dtype:
+        """The dtype to work in."""
+        return self._first.dtype
+
+    @property
+    def sparse(self) -> bool:
+        """Whether X is sparse."""
+        return sp.issparse(self._first.stored)
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns of X."""
+        return self._first.stored.shape[1]
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return self.lanes[-1][-1].rows.stop
+
+    @property
+    def _first(self) -> Block:
+        return self.lanes[0][0]
 
 
-def deal_lanes(X, row_size, n_params=None, dtype=None):
+class Largest:
+    """An array of which `Lanes.sum` takes the largest of every entry instead of the sum."""
+
+    def __init__(self, values: np.ndarray):
+        self.values = values
+
+    def __iadd__(self, other: "Largest") -> "Largest":
+        return Largest(np.maximum(self.values, other.values))
+
+
+def deal_lanes(
+    X: Any,
+    row_size: int,
+    n_params: int | None = None,
+    *,
+    targets: Any = None,
+    dtype: np.dtype | None = None,
+) -> tuple[Lane, ...]:
     """Cut X into row blocks and deal them into lanes.
 
     Parameters
@@ -85,6 +168,8 @@ def deal_lanes(X, row_size, n_params=None, dtype=None):
         Numbers that a row takes besides its features: its logits, for a linear model.
     n_params : int, default=None
         Length of a lane's gradient; None means that of `row_size` linear functions.
+    targets : Targets or None
+        What the blocks carry of them; None where rows are only predicted.
     dtype : dtype, default=None
         In which to work with the rows; None means that of X.
 
@@ -98,12 +183,16 @@ def deal_lanes(X, row_size, n_params=None, dtype=None):
     dtype = X.dtype if dtype is None else dtype
     n_rows = _rows_per_block(X, row_size, max_lanes, dtype.itemsize)
     slices = [slice(low, min(low + n_rows, n_samples)) for low in range(0, n_samples, n_rows)]
-    blocks = [Block(_take_rows(X, rows), rows, dtype) for rows in slices]
+    blocks = [_take_block(X, targets, rows, dtype) for rows in slices]
     bounds = np.linspace(0, len(blocks), min(max_lanes, len(blocks)) + 1).astype(int)
     return tuple(tuple(blocks[low:high]) for low, high in pairwise(bounds))
 
 
-def _rows_per_block(X, row_size, max_lanes, itemsize):
+def _take_block(X: Any, targets: Any, rows: slice, dtype: np.dtype) -> Block:
+    return Block(view_rows(X, rows), None if targets is None else targets.take(rows), rows, dtype)
+
+
+def _rows_per_block(X: Any, row_size: int, max_lanes: int, itemsize: int) -> int:
     """Rows of a block: what fits the cache for dense X, one block per lane for sparse X."""
     n_samples, n_features = X.shape
     if not sp.issparse(X):
@@ -118,23 +207,7 @@ def _rows_per_block(X, row_size, max_lanes, itemsize):
     return min(max(4096, -(-n_samples // max_lanes)), most)
 
 
-def _take_rows(X, rows):
-    """View rows of X without copying its values."""
-    if not sp.issparse(X):
-        return X[rows]
-    if rows.start == 0 and rows.stop == X.shape[0]:
-        return X
-    bounds = X.indptr[rows.start : rows.stop + 1]
-    entries = slice(bounds[0], bounds[-1])
-    # Set one by one: the constructor copies arrays that are views of a small part of another.
-    view = sp.csr_array((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
-    view.data = X.data[entries]
-    view.indices = X.indices[entries]
-    view.indptr = bounds - bounds[0]
-    return view
-
-
-def _with_data(X, data):
+def _with_data(X: Any, data: np.ndarray) -> Any:
     """Return a sparse matrix with the structure of X, which it shares, and other values."""
     view = type(X)(X.shape, dtype=data.dtype)
     view.data, view.indices, view.indptr = data, X.indices, X.indptr

@@ -81,3 +81,33 @@ def take_param_rows(value: Any, rows: np.ndarray, n_samples: int) -> Any:
     else:
         length = len(value) if isinstance(value, list | tuple) else None
     return take_rows(value, rows) if length == n_samples else value
+
+
+def view_rows(X: Any, rows: slice | np.ndarray) -> Any:
+    """Return some rows of X, without a copy of their values if they are consecutive.
+
+    Parameters
+    ----------
+    X : ndarray, CSR or CSC of shape (n_samples, n_features)
+    rows : slice or ndarray of int
+        Rows of a CSC matrix, which cannot be viewed, are copied unless these are all.
+
+    Returns
+    -------
+    ndarray or sparse array of shape (n_rows, n_features)
+    """
+    if not sp.issparse(X) or not isinstance(rows, slice):
+        return X[rows]
+    start, stop, _ = rows.indices(X.shape[0])
+    if start == 0 and stop == X.shape[0]:
+        return X
+    if X.format != "csr":
+        return X[rows]
+    bounds = X.indptr[start : stop + 1]
+    entries = slice(bounds[0], bounds[-1])
+    # Set one by one: the constructor copies arrays that are views of a small part of another.
+    view = sp.csr_array((stop - start, X.shape[1]), dtype=X.dtype)
+    view.data = X.data[entries]
+    view.indices = X.indices[entries]
+    view.indptr = bounds - bounds[0]
+    return view

@@ -14,14 +14,15 @@ the targets then enter an evaluation through their mass only, whether they are l
 distributions or counts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from sklearn_kl._data.lanes import Lanes
-from sklearn_kl._data.targets import Targets
+from sklearn_kl._data.lanes import Block, Lane, Lanes
+from sklearn_kl._data.targets import Totals
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.models import ParametricModel
 from sklearn_kl.solvers import Problem
@@ -38,9 +39,10 @@ class Objective(Problem):
     ----------
     model : ParametricModel
     penalty : Penalty
-    targets : Targets
+    totals : Totals
+        Of the targets that the rows carry.
     lanes : Lanes
-        The rows of X.
+        The rows.
     statistic : ndarray of shape (n_params,) or None
         T where the logits are linear in theta.
     mean : ndarray of shape (n_features,) or None
@@ -50,58 +52,53 @@ class Objective(Problem):
 
     model: ParametricModel
     penalty: Penalty
-    targets: Targets
+    totals: Totals
     lanes: Lanes
     statistic: np.ndarray | None = None
-    mean: Any = None
+    mean: np.ndarray | None = None
 
     @property
-    def convex(self):
+    def convex(self) -> bool:
         """Whether every stationary point is a minimum, so that gradients tell how far it is."""
         return self.model.convex
 
     @property
-    def exact_hessian(self):
+    def exact_hessian(self) -> bool:
         """Whether products with the Hessian cost no more than an evaluation, and are exact."""
         return self.model.linear_in_theta
 
     @property
-    def lower_bound(self):
+    def lower_bound(self) -> float:
         """Entropy of the targets, nats: no theta has a lower value."""
-        return self.targets.entropy()
+        return self.totals.entropy
 
     @property
-    def thresholds(self):
+    def thresholds(self) -> np.ndarray | None:
         """Strength of the L1 penalty along every parameter, or None where there is none."""
         return self.penalty.thresholds(self.model.n_params)
 
-    @cached_property
-    def total_mass(self):
-        """M, by which sums over rows are divided."""
-        return self.targets.mass.sum()
-
-    def cross_entropy(self, theta):
+    def cross_entropy(self, theta: np.ndarray) -> float:
         """Mean cross-entropy of the targets under q_theta, in nats."""
         return self._mean_loss_and_gradient(theta)[0]
 
-    def value_and_gradient(self, theta):
+    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Return f(theta), a float in nats, and its gradient, an ndarray of shape (n_params,)."""
         value, gradient = self._mean_loss_and_gradient(theta)
         self.penalty.add_gradient(theta, out=gradient)
         return value + self.penalty.value(theta), gradient
 
-    def hessian(self, theta):
+    def hessian(self, theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function ``v -> Hessian(theta) @ v``.
 
         It is exact for logits linear in theta, and a difference of gradients otherwise.
         """
         if self.model.linear_in_theta:
-            return Hessian.at(self, theta)
+            return Hessian(self, theta)
         return partial(self._difference_product, theta)
 
-    def _difference_product(self, theta, vector):
+    def _difference_product(self, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Central difference of gradients: what rounding and curvature spoil is balanced."""
-        precision = np.finfo(next(self.lanes.blocks).X.dtype).eps
+        precision = np.finfo(self.lanes.dtype).eps
         length = np.linalg.norm(vector)
         if length == 0:
             return np.zeros_like(vector)
@@ -110,45 +107,64 @@ class Objective(Problem):
         _, behind = self.value_and_gradient(theta - step * vector)
         return (ahead - behind) / (2 * step)
 
-    def _mean_loss_and_gradient(self, theta):
-        known = self.statistic is not None and self.mean is not None
-        if known and not theta[self.model.penalised].any():
-            loss, gradient = self._loss_and_gradient_at_mean(theta)
+    def _mean_loss_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        at_zero = not theta[self.model.penalised].any()
+        if self.statistic is not None and self.mean is not None and at_zero:
+            loss, gradient = self._loss_and_gradient_at_mean(theta, self.mean)
         else:
-            loss, gradient = self.lanes.sum(partial(self._lane_loss_and_gradient, theta))
+            work = LossAndGradient(self.model, theta, self.statistic is not None)
+            loss, gradient = self.lanes.sum(work)
         if self.statistic is not None:
             # The logits were computed from theta rounded to the dtype of X; so is this term.
-            dtype = next(self.lanes.blocks).X.dtype
-            loss -= self.statistic @ theta.astype(dtype, copy=False)
+            loss -= self.statistic @ theta.astype(self.lanes.dtype, copy=False)
             gradient -= self.statistic
-        gradient /= self.total_mass
-        return float(loss / self.total_mass), gradient
+        gradient /= self.totals.mass
+        return float(loss / self.totals.mass), gradient
 
-    def _lane_loss_and_gradient(self, theta, lane):
+    def _loss_and_gradient_at_mean(
+        self, theta: np.ndarray, mean: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """Sum over rows when all weights are zero: as if the mean row carried all the mass."""
+        mean_row = np.reshape(mean, (1, -1))
+        z = self.model.logits(theta, mean_row)
+        loss, expected = _loss_and_expected(z, np.array([self.totals.mass]))
+        gradient = np.zeros(self.model.n_params)
+        self.model.pullback(theta, mean_row, expected, out=gradient)
+        return loss, gradient
+
+
+@dataclass(frozen=True, eq=False)
+class LossAndGradient:
+    """Work on a lane: the sum over its rows of the loss, and the gradient of that sum.
+
+    Parameters
+    ----------
+    model : ParametricModel
+    theta : ndarray of shape (n_params,)
+    without_targets : bool
+        Leave out ``- sum_ik t_ik z_ik``, for whoever knows it as ``- T' theta``.
+    """
+
+    model: ParametricModel
+    theta: np.ndarray
+    without_targets: bool
+
+    def __call__(self, lane: Lane) -> tuple[float, np.ndarray]:
+        """Return the loss, and the gradient of shape (n_params,)."""
         loss, gradient = 0.0, np.zeros(self.model.n_params)
         for block in lane:
-            z, pull = self.model.vjp(theta, block.X)
-            if self.statistic is None:
-                strength = self._strength(block.rows)
-                loss -= np.vdot(strength, z)
-            loss += _loss_and_masses(z, self.targets.mass[block.rows])
-            if self.statistic is None:
-                z -= strength
-            pull(z, gradient)
+            z, pull = self.model.vjp(self.theta, block.X)
+            if self.without_targets:
+                block_loss, slope = _loss_and_expected(z, block.targets.mass)
+            else:
+                # With one logit, the strengths of the second class.
+                strengths = block.targets.strengths()[-len(z) :]
+                loss -= np.vdot(strengths, z)
+                block_loss, slope = _loss_and_expected(z, block.targets.mass)
+                slope -= strengths
+            loss += block_loss
+            pull(slope, gradient)
         return loss, gradient
-
-    def _loss_and_gradient_at_mean(self, theta):
-        """Sum over rows when all weights are zero: as if the mean row carried all the mass."""
-        mean_row = np.reshape(self.mean, (1, -1))
-        z = self.model.logits(theta, mean_row)
-        loss = _loss_and_masses(z, np.array([self.total_mass]))
-        gradient = np.zeros(self.model.n_params)
-        self.model.pullback(theta, mean_row, z, out=gradient)
-        return loss, gradient
-
-    def _strength(self, rows):
-        """Strengths that match the logits: those of the second class if there is one logit."""
-        return self.targets.block(rows)[self.targets.n_classes - self.model.n_logits :]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,92 +177,118 @@ class Hessian:
     ----------
     objective : Objective
     theta : ndarray of shape (n_params,)
-    kept : dict or None
-        Probabilities of every block by its first row, so that a product costs the two passes over
-        X that it needs and no exponential; None where they would take too much memory.
     """
 
     objective: Objective
     theta: np.ndarray
-    kept: dict | None
 
-    @classmethod
-    def at(cls, objective, theta):
-        """Hessian at theta, probabilities kept if they take at most KEPT_BYTES."""
-        hessian = cls(objective, theta, None)
-        lanes = objective.lanes
-        itemsize = next(lanes.blocks).X.dtype.itemsize
-        if itemsize * objective.model.n_logits * objective.targets.n_samples > KEPT_BYTES:
-            return hessian
-        lists = lanes.run(hessian._lane_probabilities, lanes.lanes)
-        probabilities = [q for lane in lists for q in lane]
-        starts = [block.rows.start for block in lanes.blocks]
-        return cls(objective, theta, dict(zip(starts, probabilities, strict=True)))
-
-    def __call__(self, vector):
+    def __call__(self, vector: np.ndarray) -> np.ndarray:
         """Return ``Hessian @ vector``, an ndarray of shape (n_params,)."""
         out = self.loss_product(vector)
         self.objective.penalty.add_hessian_product(vector, out=out)
         return out
 
-    def loss_product(self, vector):
+    def loss_product(self, vector: np.ndarray) -> np.ndarray:
         """Return the Hessian of the cross-entropy alone times a vector."""
-        (out,) = self.objective.lanes.sum(partial(self._lane_product, vector))
-        return out / self.objective.total_mass
+        (out,) = self.objective.lanes.sum(HessianProduct(self._probabilities, vector))
+        return out / self.objective.totals.mass
 
-    def intercept_block(self):
+    def intercept_block(self) -> np.ndarray:
         """Second derivative with respect to a shift of all logits: shape (n_logits, n_logits)."""
-        (block,) = self.objective.lanes.sum(self._lane_intercept_block)
-        return block / self.objective.total_mass
+        (block,) = self.objective.lanes.sum(InterceptBlock(self._probabilities))
+        return block / self.objective.totals.mass
 
-    def _lane_probabilities(self, lane):
-        return [self._probabilities(block) for block in lane]
+    @property
+    def _probabilities(self) -> "Probabilities":
+        model, lanes = self.objective.model, self.objective.lanes
+        size = lanes.dtype.itemsize * model.n_logits * self.objective.totals.n_samples
+        return Probabilities(model, self.theta, size <= KEPT_BYTES)
 
-    def _lane_product(self, vector, lane):
-        model = self.objective.model
+
+@dataclass(frozen=True, eq=False)
+class Probabilities:
+    """The probabilities of a block's rows at one theta.
+
+    Parameters
+    ----------
+    model : ParametricModel
+    theta : ndarray of shape (n_params,)
+    keep : bool
+        Whether they stay beside the rows, so that the next product costs the two passes over X
+        that it needs and no exponential.
+    """
+
+    model: ParametricModel
+    theta: np.ndarray
+    keep: bool
+
+    def of(self, block: Block) -> np.ndarray:
+        """Return them as an array of shape (n_logits, n_rows), not to be changed."""
+        compute = partial(self._compute, block.X)
+        return block.keep(self.theta, compute) if self.keep else compute()
+
+    def _compute(self, X: Any) -> np.ndarray:
+        z = self.model.logits(self.theta, X)
+        return _loss_and_expected(z, np.ones(z.shape[1]))[1]
+
+
+@dataclass(frozen=True, eq=False)
+class HessianProduct:
+    """Work on a lane: the sum over its rows of the loss's Hessian times a vector."""
+
+    probabilities: Probabilities
+    vector: np.ndarray
+
+    def __call__(self, lane: Lane) -> tuple[np.ndarray]:
+        """Return the product, an ndarray of shape (n_params,)."""
+        model = self.probabilities.model
         out = np.zeros(model.n_params)
         for block in lane:
-            q = self._probabilities(block)
-            d = model.logits(vector, block.X)
+            q = self.probabilities.of(block)
+            d = model.logits(self.vector, block.X)
             d *= q
             d -= q * d.sum(axis=0)
-            d *= self.objective.targets.mass[block.rows].astype(d.dtype, copy=False)
-            model.pullback(vector, block.X, d, out=out)
+            d *= block.targets.mass.astype(d.dtype, copy=False)
+            model.pullback(self.vector, block.X, d, out=out)
         return (out,)
 
-    def _lane_intercept_block(self, lane):
-        n_logits = self.objective.model.n_logits
+
+@dataclass(frozen=True, eq=False)
+class InterceptBlock:
+    """Work on a lane: the second derivative of its loss along shifts of all logits."""
+
+    probabilities: Probabilities
+
+    def __call__(self, lane: Lane) -> tuple[np.ndarray]:
+        """Return an ndarray of shape (n_logits, n_logits)."""
+        n_logits = self.probabilities.model.n_logits
         out = np.zeros((n_logits, n_logits))
         for block in lane:
-            q = self._probabilities(block)
-            weighted = q * self.objective.targets.mass[block.rows]
+            q = self.probabilities.of(block)
+            weighted = q * block.targets.mass
             out[np.diag_indices(n_logits)] += weighted.sum(axis=1)
             out -= weighted @ q.T
         return (out,)
 
-    def _probabilities(self, block):
-        if self.kept is not None:
-            return self.kept[block.rows.start]
-        z = self.objective.model.logits(self.theta, block.X)
-        _loss_and_masses(z, np.ones(z.shape[1]))
-        return z
 
-
-def _loss_and_masses(z, mass):
-    """Return ``sum_i mass_i logsumexp(z_i)`` and turn z into ``mass * softmax(z)``, in place.
+def _loss_and_expected(z: np.ndarray, mass: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return ``sum_i mass_i logsumexp(z_i)`` and its gradient, the expected strengths.
 
     Parameters
     ----------
     z : ndarray of shape (n_logits, n_rows)
-        Logits, class-major: every step is a contiguous vector operation over rows.
+        Logits, class-major: every step is a contiguous vector operation over rows. They are
+        overwritten.
     mass : ndarray of shape (n_rows,)
 
     Returns
     -------
-    float
+    loss : float
+    expected : ndarray of shape (n_logits, n_rows)
+        ``mass_i softmax(z_i)``, in the memory of z.
     """
     if len(z) == 1:
-        return _binary_loss_and_masses(z[0], mass)
+        return _binary_loss_and_expected(z, mass)
     top = z.max(axis=0)
     z -= top
     np.exp(z, out=z)
@@ -254,12 +296,12 @@ def _loss_and_masses(z, mass):
     z *= np.divide(mass, total, dtype=z.dtype, casting="same_kind")
     log_total = np.log(total, out=total)
     log_total += top
-    return float(mass @ log_total)
+    return float(mass @ log_total), z
 
 
-def _binary_loss_and_masses(z, mass):
-    """Return ``sum_i mass_i log(1 + exp(z_i))`` and turn z into ``mass / (1 + exp(-z))``."""
-    small = np.exp(-np.abs(z))
-    loss = float(mass @ (np.maximum(z, 0) + np.log1p(small)))
-    np.divide(mass * np.where(z > 0, 1, small), 1 + small, out=z, casting="same_kind")
-    return loss
+def _binary_loss_and_expected(z: np.ndarray, mass: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return ``sum_i mass_i log(1 + exp(z_i))`` and ``mass_i / (1 + exp(-z_i))``."""
+    small = np.exp(-np.abs(z[0]))
+    loss = float(mass @ (np.maximum(z[0], 0) + np.log1p(small)))
+    np.divide(mass * np.where(z[0] > 0, 1, small), 1 + small, out=z[0], casting="same_kind")
+    return loss, z

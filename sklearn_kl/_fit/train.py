@@ -1,13 +1,13 @@
 """Training: solve along a path of penalties, from one start or several."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_kl._data.lanes import deal_lanes, lane_runner
+from sklearn_kl._data.lanes import Lanes, deal_lanes, lane_runner
 from sklearn_kl._data.precision import MAX_FLOAT32_OFFSET, MAX_SUM_OFFSET, largest_offset
 from sklearn_kl._data.rows import take_rows
 from sklearn_kl._data.targets import Targets
@@ -106,19 +106,20 @@ def train(
     """
     X, targets, judged = _rows_with_mass(X, targets, judged)
     shares = targets.share_of_total()
-    apart = None if judged is None else judged.share_of_total()
+    totals = shares.totals()
     seed = None
     if start is None and not model.convex:
         seed = check_random_state(settings.random_state).randint(2**31, size=4)
     outcomes = []
     offset = largest_offset(X)
     dtype = np.dtype(np.float64) if offset > MAX_FLOAT32_OFFSET else X.dtype
-    dealt = deal_lanes(X, model.row_size, model.n_params, dtype)
-    with lane_runner(dealt, settings.n_jobs) as lanes:
-        prepared = model.prepare(lanes, shares)
+    blocks = deal_lanes(X, model.row_size, model.n_params, targets=shares, dtype=dtype)
+    with lane_runner(blocks, settings.n_jobs) as lanes:
+        apart = None if judged is None else _judged_apart(X, model, judged, lanes)
+        prepared = model.prepare(lanes, totals)
         statistic = prepared.statistic if offset <= MAX_SUM_OFFSET else None
         for penalty in penalties:
-            objective = Objective(model, penalty, shares, lanes, statistic, prepared.mean)
+            objective = Objective(model, penalty, totals, lanes, statistic, prepared.mean)
             preconditioner = prepared.preconditioner(penalty)
             if start is None:
                 starts = _own_starts(objective, preconditioner, settings.n_init, seed)
@@ -145,7 +146,7 @@ def _own_starts(
     objective: Objective, preconditioner: Preconditioner | None, n_init: int, seed: Any
 ) -> Iterator[np.ndarray]:
     """Yield the model's own starts: one, or where it is not convex as many as are asked for."""
-    model, class_mass = objective.model, objective.targets.class_mass()
+    model, class_mass = objective.model, objective.totals.class_mass
     rng = None if model.convex else np.random.default_rng(seed)
     for _ in range(1 if model.convex else n_init):
         yield model.initial(class_mass, rng, preconditioner)
@@ -199,16 +200,22 @@ def _rank(result: Result) -> float:
     return result.value if np.isfinite(result.value) else np.inf
 
 
+def _judged_apart(X: Any, model: ParametricModel, judged: Targets, lanes: Lanes) -> Objective:
+    """Return the cross-entropy of other targets: what was prepared does not hold for these."""
+    shares = judged.share_of_total()
+    blocks = deal_lanes(X, model.row_size, model.n_params, targets=shares, dtype=lanes.dtype)
+    nothing = Penalty(model.penalised)
+    return Objective(model, nothing, shares.totals(), replace(lanes, lanes=blocks))
+
+
 def _judge(
-    objective: Objective, result: Result, path: np.ndarray, judged: Targets | None
+    objective: Objective, result: Result, path: np.ndarray, apart: Objective | None
 ) -> Outcome:
     """Return the Outcome: what the result means for the targets that the model is judged by."""
-    theta, model = result.theta, objective.model
-    linear = isinstance(model, LinearSoftmax)
+    theta = result.theta
+    linear = isinstance(objective.model, LinearSoftmax)
     gap = certified_gap(objective, theta, result.value, result.gradient) if linear else None
-    if judged is None:
-        cross_entropy = result.value - objective.penalty.value(theta)
-        return Outcome(result, cross_entropy, objective.lower_bound, gap, path)
-    # What was prepared holds for the targets trained on, not for these.
-    apart = Objective(model, objective.penalty, judged, objective.lanes)
-    return Outcome(result, apart.cross_entropy(theta), apart.lower_bound, gap, path)
+    if apart is not None:
+        return Outcome(result, apart.cross_entropy(theta), apart.lower_bound, gap, path)
+    cross_entropy = result.value - objective.penalty.value(theta)
+    return Outcome(result, cross_entropy, objective.lower_bound, gap, path)

@@ -118,8 +118,9 @@ class Design:
                 yield self.columns(X[rows]), rows
             return
         with lane_runner(deal_lanes(X, len(self.contrasts)), n_jobs=1) as lanes:
-            for block in lanes.blocks:
-                yield self.columns(block.X), block.rows
+            for lane in lanes.lanes:
+                for block in lane:
+                    yield self.columns(block.X), block.rows
 
     def logits(self, A: Any, beta: np.ndarray) -> np.ndarray:
         """Logits of all classes, zero for the reference: shape (n_rows, n_classes)."""

@@ -15,6 +15,7 @@ from sklearn_kl._data.classes import name_columns, split_mapping
 from sklearn_kl._data.distributions import check_distributions
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._data.targets import MatrixTargets
 from sklearn_kl._typing import MatrixLike
 
 
@@ -225,7 +226,7 @@ def normalize_rows(y: MatrixLike) -> Any:
 def _encode_matrix(y: Any, name: str, classes: Any = None) -> Any:
     """Return the Targets of a matrix; labels raise."""
     targets = encode_targets(y, classes=classes, name=name)
-    if targets.codes is not None:
+    if not isinstance(targets, MatrixTargets):
         raise ValueError(
             f"{name} must be a matrix with one column per class, got 1-D values. "
             "smooth_labels(y, 0) makes labels one-hot."

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kl._data.encode import column_names
-from sklearn_kl._data.targets import Targets
+from sklearn_kl._data.targets import LabelTargets, Targets
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, evaluate, mean_divergence
 
@@ -271,7 +271,7 @@ def _order(targets: Targets, *, named: bool) -> tuple[NDArray, NDArray]:
     order = np.arange(n_classes)
     if classes.dtype.kind in "iufb":
         order = np.argsort(classes, kind="stable")
-    elif targets.codes is not None and not named and n_classes > 2:
+    elif isinstance(targets, LabelTargets) and not named and n_classes > 2:
         raise ValueError(
             f"The classes are strings, and sorted as strings they are {classes[:10].tolist()}: "
             "that need not be their order. Pass labels= with the classes in order, one for each "

@@ -12,7 +12,7 @@ from sklearn_kl._data import simplex
 from sklearn_kl._data.distributions import check_distributions, sum_tolerance, zero_rounding
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._data.rows import check_row_order
-from sklearn_kl._data.targets import Targets
+from sklearn_kl._data.targets import LabelTargets, MatrixTargets, Targets
 from sklearn_kl._numbers import check_flag, check_number
 
 # Functions that look at a row only where y_true has mass: of a label's row, at one number.
@@ -42,7 +42,7 @@ def row_values(function: Callable, targets: Targets, *y_proba: NDArray) -> NDArr
         Float64; nan where a row is unlabelled.
     """
     n_samples = targets.n_samples
-    if targets.codes is not None and function in _READ_ON_SUPPORT:
+    if isinstance(targets, LabelTargets) and function in _READ_ON_SUPPORT:
         picked = [q[np.arange(n_samples), targets.codes, None].astype(np.float64) for q in y_proba]
         return function(np.ones((n_samples, 1)), *picked)
     values = np.empty(n_samples)
@@ -65,7 +65,7 @@ def explained_divergence(targets: Targets, y_proba: NDArray) -> float:
     missed = mean_divergence(simplex.kl_divergence, targets, y_proba)
     class_mass = targets.class_mass()
     prior = class_mass / targets.mass.sum()
-    if targets.codes is not None:
+    if isinstance(targets, LabelTargets):
         to_explain = float(simplex.entropy(prior))
     else:
         # Not zero for a class whose share underflows: its rows weigh nothing, and would be
@@ -119,7 +119,7 @@ def check_pair(
     classes = names if labels is None else _check_labels(labels, names, n_columns)
     targets = encode_targets(y_true, classes=classes, sample_weight=sample_weight, name=name)
     if targets.n_classes != n_columns:
-        what = "columns" if targets.codes is None else "distinct labels"
+        what = "distinct labels" if isinstance(targets, LabelTargets) else "columns"
         raise ValueError(
             f"{name} has {targets.n_classes} {what}, {targets.classes[:10].tolist()}, but y_proba "
             f"is about {n_columns} classes. Pass labels= with the class of each column of y_proba, "
@@ -188,20 +188,12 @@ def distributions(targets: Targets, rows: slice) -> NDArray:
     -------
     ndarray of shape (n_rows, n_classes)
     """
-    if targets.codes is not None:
-        return (targets.codes[rows, None] == np.arange(targets.n_classes)).astype(np.float64)
-    matrix = targets.matrix[rows]
-    dense = matrix.toarray() if sp.issparse(matrix) else matrix
-    total = dense.sum(axis=1, dtype=np.float64, keepdims=True)
-    share = np.divide(dense, total, out=np.full(dense.shape, np.nan), where=total > 0)
-    # A class with mass is not to be lost to underflow: whether it is predicted at all counts.
-    lost = (share == 0) & (dense > 0)
-    return np.where(lost, np.nextafter(0.0, 1.0), share) if lost.any() else share
+    return targets.take(rows).distributions()
 
 
 def row_entropy(targets: Targets) -> NDArray:
     """Entropy of every row's distribution, nan where unlabelled."""
-    if not sp.issparse(targets.matrix):
+    if not (isinstance(targets, MatrixTargets) and sp.issparse(targets.matrix)):
         return row_values(simplex.entropy, targets)
     rows = targets.row_entropy()
     rows[targets.matrix.sum(axis=1) == 0] = np.nan

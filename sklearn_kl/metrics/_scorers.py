@@ -15,7 +15,7 @@ from sklearn_kl._data import simplex
 from sklearn_kl._data.classes import find_columns
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._data.rows import check_row_order
-from sklearn_kl._data.targets import Targets
+from sklearn_kl._data.targets import LabelTargets, Targets
 from sklearn_kl._sklearn import RequestMethod, _BaseScorer
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._label_distribution import (
@@ -229,7 +229,7 @@ def match_classes(y_true: Any, prediction: Prediction, *, sample_weight: Any, na
         classes = _append_unknown(prediction, names, name)
         return encode_targets(y_true, classes=classes, sample_weight=sample_weight, name=name)
     targets = encode_targets(y_true, sample_weight=sample_weight, name=name)
-    if targets.codes is not None:
+    if isinstance(targets, LabelTargets):
         classes = _append_unknown(prediction, targets.classes, name)
         columns = find_columns(targets.classes, classes)
         return replace(targets, classes=classes, codes=columns[targets.codes])

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from scipy.special import xlogy
 
 from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.targets import LabelTargets
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def read_votes(votes: Any, sample_weight: Any = None) -> Votes:
 def lay_out(targets: Any) -> Votes:
     """Lay out Targets whose numbers are votes; raise if they are not whole."""
     kept = targets.mass > 0
-    if targets.codes is not None:
+    if isinstance(targets, LabelTargets):
         codes = targets.codes[kept]
         ones = np.ones(len(codes))
         rows = np.arange(len(codes))

@@ -30,11 +30,7 @@ def strengths_of_rows(targets: Any) -> sp.csr_array:
         Float64, the largest entry 1, without zeros, columns of a row ascending. The unit of the
         votes drops out, so that no square overflows or underflows.
     """
-    if targets.codes is not None:
-        rows = np.arange(targets.n_samples + 1)
-        shape = (targets.n_samples, targets.n_classes)
-        return sp.csr_array((np.ones(targets.n_samples), targets.codes, rows), shape=shape)
-    strengths = sp.csr_array(targets.matrix, dtype=np.float64, copy=True)
+    strengths = targets.to_csr()
     strengths.sum_duplicates()
     strengths.eliminate_zeros()
     strengths.data /= strengths.data.max()

@@ -12,6 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_kl._data.classes import spread_columns
 from sklearn_kl._data.encode import plain_labels, resolve_targets
 from sklearn_kl._data.rows import check_row_order, take_param_rows, take_rows
+from sklearn_kl._data.targets import MatrixTargets
 from sklearn_kl.model_selection._split import make_splitter
 
 # What a class gets that the training rows of a fold do not have.
@@ -97,10 +98,10 @@ def cross_val_predict(
     X, y, groups = indexable(X, y, groups)
     params = {} if params is None else params
     targets = resolve_targets(y, params.get("target_proba"))
-    matrix = targets.codes is None and params.get("target_proba") is None
+    matrix = isinstance(targets, MatrixTargets) and params.get("target_proba") is None
     splitter = make_splitter(cv, matrix=matrix, classifier=is_classifier(estimator))
     routed = _route(estimator, splitter, params, groups)
-    labels = y if targets.codes is None else plain_labels(targets)
+    labels = y if isinstance(targets, MatrixTargets) else plain_labels(targets)
     splits = list(splitter.split(X, labels, **routed.splitter.split))
     tested = np.concatenate([test for _, test in splits])
     if not np.array_equal(np.sort(tested), np.arange(targets.n_samples)):

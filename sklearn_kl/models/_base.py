@@ -216,14 +216,15 @@ class ParametricModel(BaseEstimator):
         """
         return 0.1 * rng.standard_normal(self.n_params)
 
-    def prepare(self, lanes, targets):
+    def prepare(self, lanes, totals):
         """Return what is computed once from the data: by default, nothing.
 
         Parameters
         ----------
         lanes : Lanes
-            The rows of X in blocks.
-        targets : Targets
+            The rows in blocks, each with its X and its targets.
+        totals : Totals
+            Classes, masses and entropy of all targets.
 
         Returns
         -------

@@ -415,12 +415,12 @@ def _check_prepared(case):
     n_classes = max(2, len(case.d_logits))
     counts = case.rng().integers(1, 5, size=(len(case.X), n_classes))
     targets = encode_targets(counts.astype(float)).share_of_total()
-    lanes = Lanes(deal_lanes(case.X, case.model.row_size, case.model.n_params))
-    prepared = case.model.prepare(lanes, targets)
+    lanes = Lanes(deal_lanes(case.X, case.model.row_size, case.model.n_params, targets=targets))
+    prepared = case.model.prepare(lanes, targets.totals())
     if not isinstance(prepared, Prepared):
         raise case.error(f"prepare must return a Prepared, got {prepared!r}.")
     if prepared.statistic is not None:
-        strength = targets.block(slice(None))[n_classes - len(case.d_logits) :]
+        strength = targets.strengths()[n_classes - len(case.d_logits) :]
         if not _close(prepared.statistic @ case.theta, np.vdot(strength, case.logits())):
             raise case.error(
                 "the statistic T that prepare returns does not satisfy T @ theta = sum of targets "

@@ -70,9 +70,9 @@ class LinearSoftmax(ParametricModel):
             intercept[:] = share_logits(class_mass, self.n_logits)
         return theta
 
-    def prepare(self, lanes, targets):
+    def prepare(self, lanes, totals):
         """Collect the sufficient statistic and the moments for the whitening in one pass over X."""
-        moments = collect_moments(lanes, targets, centred=self.fit_intercept)
+        moments = collect_moments(lanes, totals, centred=self.fit_intercept)
         n_skipped = len(moments.class_mass) - self.n_logits
         intercept = moments.class_mass[n_skipped:] if self.fit_intercept else None
         statistic = self.join(moments.class_sums[:, n_skipped:], intercept)

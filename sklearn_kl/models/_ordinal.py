@@ -100,9 +100,9 @@ class OrdinalSoftmax(ParametricModel):
         steps[:] = np.log(np.diff(thresholds))
         return theta
 
-    def prepare(self, lanes, targets):
+    def prepare(self, lanes, totals):
         """Read the moments of the features for a whitening of the coefficients."""
-        moments = collect_moments(lanes, targets, centred=True)
+        moments = collect_moments(lanes, totals, centred=True)
         return Prepared(precondition=partial(self._precondition, moments))
 
     def logits(self, theta, X):

@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info
 
-from sklearn_kl._data.lanes import deal_lanes, lane_runner
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.lanes import Lanes, Largest, deal_lanes, lane_runner
 
 SHAPES = [(1, 1), (7, 3), (100_000, 3), (4_000, 500), (20_000, 50)]
 
@@ -107,6 +108,80 @@ def test_n_jobs_bounds_the_threads():
         with lane_runner(lanes, n_jobs) as runner:
             runner.sum(work)
         assert len(names) <= n_jobs
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_array])
+@pytest.mark.parametrize("form", ["labels", "matrix", "sparse matrix"])
+def test_a_block_is_complete_by_itself(container, form):
+    rng = np.random.default_rng(0)
+    X, votes = dense((40_000, 3)), rng.poisson(1.0, size=(40_000, 4)).astype(float)
+    y = {"labels": votes.argmax(axis=1), "matrix": votes, "sparse matrix": sp.csr_array(votes)}
+    targets = encode_targets(y[form], sample_weight=rng.uniform(size=40_000)).share_of_total()
+    lanes = Lanes(deal_lanes(container(X), 4, targets=targets))
+    blocks = [block for lane in lanes.lanes for block in lane]
+    assert len(blocks) > 1 or container is sp.csc_array
+    for block in blocks:
+        assert block.targets.n_samples == block.X.shape[0]
+        assert_array_equal(block.targets.mass, targets.mass[block.rows])
+        assert_array_equal(block.targets.strengths(), targets.block(block.rows))
+    (mass,) = lanes.sum(lambda lane: (sum(block.targets.mass.sum() for block in lane),))
+    assert mass == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_array])
+def test_lanes_know_what_they_hold(container, dtype):
+    lanes = Lanes(deal_lanes(container(dense((30_000, 3)).astype(dtype)), 4))
+    assert lanes.dtype == dtype
+    assert (lanes.n_samples, lanes.n_features) == (30_000, 3)
+    assert lanes.sparse == (container is not np.asarray)
+
+
+def test_a_sample_is_some_rows_of_every_block_with_their_masses():
+    X = dense((100_000, 3))
+    targets = encode_targets(np.arange(100_000) % 2, sample_weight=np.arange(1.0, 100_001))
+    lanes = Lanes(deal_lanes(X, 2, targets=targets))
+    rows, mass = lanes.sample(5_000)
+    assert 5_000 <= len(rows) <= 5_500
+    assert_array_equal(rows[:, 0] / 3 + 1, mass)
+    everything, mass = lanes.sample(10**6)
+    assert_array_equal(everything, X)
+    assert_array_equal(mass, targets.mass)
+    few = lanes.glimpse(64)
+    assert 64 <= len(few) <= 128
+    assert np.shares_memory(few, X)
+
+
+def test_sums_of_the_largest_are_the_largest():
+    X = np.random.default_rng(0).normal(size=(100_000, 3))
+    lanes = Lanes(deal_lanes(X, 2))
+    assert len(lanes.lanes) > 2
+
+    def work(lane):
+        largest = Largest(np.full(3, -np.inf))
+        for block in lane:
+            largest += Largest(block.X.max(axis=0))
+        return (largest,)
+
+    (largest,) = lanes.sum(work)
+    assert_array_equal(largest.values, X.max(axis=0))
+
+
+def test_what_is_kept_beside_the_rows_belongs_to_one_theta():
+    block = deal_lanes(dense((10, 2)), 2)[0][0]
+    calls = []
+
+    def compute():
+        calls.append(len(calls))
+        return np.array(calls)
+
+    theta = np.zeros(3)
+    first = block.keep(theta, compute)
+    assert block.keep(theta.copy(), compute) is first
+    # A theta that is changed in place is another one.
+    theta[0] = 1.0
+    assert block.keep(theta, compute) is not first
+    assert len(calls) == 2
 
 
 def test_an_error_in_a_lane_reaches_the_caller():

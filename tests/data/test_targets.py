@@ -189,6 +189,54 @@ def test_blocks_are_slices_of_the_whole():
         )
 
 
+FORMS = {"labels": np.array([2, 0, 0, 1]), "dense": VOTES, "sparse": sp.csr_array(VOTES)}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_everything_agrees_in_units_of_the_total_mass(form, weighted):
+    """Strengths, masses, weights, class masses and entries are those of before over the total."""
+    weights = {"sample_weight": [1, 2, 0, 4], "class_weight": {1: 3.0}} if weighted else {}
+    before = encode_targets(FORMS[form], **weights)
+    total = before.mass.sum()
+    after = before.share_of_total()
+    assert after.mass.sum() == pytest.approx(1.0, rel=1e-15)
+    assert_allclose(after.strengths() * total, before.strengths(), rtol=1e-14)
+    assert_allclose(after.strengths().sum(axis=0), after.mass, rtol=1e-14, atol=1e-17)
+    assert_allclose(after.class_mass(), after.strengths().sum(axis=1), rtol=1e-14)
+    assert after.entropy() == pytest.approx(before.entropy(), rel=1e-14)
+    rows, codes, strength = after.entries()
+    whole = np.zeros((4, 3))
+    whole[rows, codes] = strength
+    assert_allclose(whole, after.strengths().T, rtol=1e-14, atol=1e-17)
+    totals = after.totals()
+    assert totals.mass == pytest.approx(1.0, rel=1e-15)
+    assert (totals.n_samples, totals.n_classes) == (4, 3)
+    assert_array_equal(totals.class_mass, after.class_mass())
+    again = after.with_class_weight(np.array([1.0, 2.0, 1.0]))
+    assert_allclose(again.strengths().sum(axis=0), again.mass, rtol=1e-14, atol=1e-17)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_some_rows_are_targets_by_themselves(form):
+    weights = {"sample_weight": [1, 2, 3, 4], "class_weight": {1: 3.0}}
+    whole = encode_targets(FORMS[form], **weights).share_of_total()
+    for rows in (slice(1, 3), slice(None), slice(3, 9), np.array([3, 0])):
+        part = whole.take(rows)
+        assert_array_equal(part.strengths(), whole.strengths()[:, rows])
+        assert_array_equal(part.mass, whole.mass[rows])
+        assert_array_equal(part.row_entropy(), whole.row_entropy()[rows])
+        assert_array_equal(part.distributions(), whole.distributions()[rows])
+        assert part.totals().n_samples == len(whole.mass[rows])
+    part = whole.take(slice(1, 3))
+    assert np.shares_memory(part.mass, whole.mass)
+    if form == "sparse":
+        assert np.shares_memory(part.matrix.data, whole.matrix.data)
+    held, all_held = (part.codes, whole.codes) if form == "labels" else (part.matrix, whole.matrix)
+    if form != "sparse":
+        assert np.shares_memory(held, all_held)
+
+
 def test_input_is_not_changed_and_may_be_read_only():
     votes, weight = VOTES.copy(), np.array([1.0, 2.0, 0.5, 3.0])
     votes.flags.writeable = weight.flags.writeable = False

@@ -43,9 +43,10 @@ def build(X, y, *, C, fit_intercept, **weights):
     n_logits = 1 if targets.n_classes == 2 else targets.n_classes
     model = LinearSoftmax(fit_intercept).bind(X.shape[1], n_logits)
     penalty = Penalty(model.penalised, 1 / (C * targets.mass.sum()))
-    lanes = Lanes(deal_lanes(X, n_logits))
-    prepared = model.prepare(lanes, targets)
-    objective = Objective(model, penalty, targets, lanes, prepared.statistic, prepared.mean)
+    lanes = Lanes(deal_lanes(X, n_logits, targets=targets))
+    totals = targets.totals()
+    prepared = model.prepare(lanes, totals)
+    objective = Objective(model, penalty, totals, lanes, prepared.statistic, prepared.mean)
     return objective, prepared.preconditioner(penalty)
 
 

@@ -1,9 +1,12 @@
 """The objective against its formula and its derivatives against finite differences."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime
 from scipy.special import log_softmax
 
@@ -42,11 +45,11 @@ def build(X, y, *, strength=0.1, fit_intercept=True, prepared=True, **weights):
     n_logits = 1 if targets.n_classes == 2 else targets.n_classes
     model = LinearSoftmax(fit_intercept).bind(X.shape[1], n_logits)
     penalty = Penalty(model.penalised, strength)
-    lanes = Lanes(deal_lanes(X, n_logits))
+    lanes = Lanes(deal_lanes(X, n_logits, targets=targets))
     if not prepared:
-        return Objective(model, penalty, targets, lanes)
-    found = model.prepare(lanes, targets)
-    return Objective(model, penalty, targets, lanes, found.statistic, found.mean)
+        return Objective(model, penalty, targets.totals(), lanes)
+    found = model.prepare(lanes, targets.totals())
+    return Objective(model, penalty, targets.totals(), lanes, found.statistic, found.mean)
 
 
 def random_theta(objective, seed=2):
@@ -59,7 +62,8 @@ def by_the_formula(objective, theta, X):
     logits = X @ W + (0 if b is None else b)
     if objective.model.n_logits == 1:
         logits = np.column_stack([np.zeros(len(X)), logits])
-    strength = objective.targets.block(slice(None)).T
+    blocks = [block for lane in objective.lanes.lanes for block in lane]
+    strength = np.hstack([block.targets.strengths() for block in blocks]).T
     loss = -(strength * log_softmax(logits, axis=1)).sum() / strength.sum()
     return loss + objective.penalty.l2 / 2 * (W**2).sum()
 
@@ -94,8 +98,8 @@ def test_value_and_derivatives(kind, container, fit_intercept, prepared):
 def test_derivatives_of_models_that_are_not_linear(model, kind):
     X, targets = make_X(), encode_targets(make_y(kind))
     bound = model.bind(P, 1 if targets.n_classes == 2 else targets.n_classes)
-    lanes = Lanes(deal_lanes(X, bound.row_size, bound.n_params))
-    objective = Objective(bound, Penalty(bound.penalised, 0.1), targets, lanes)
+    lanes = Lanes(deal_lanes(X, bound.row_size, bound.n_params, targets=targets))
+    objective = Objective(bound, Penalty(bound.penalised, 0.1), targets.totals(), lanes)
     theta, vector = random_theta(objective), random_theta(objective, 4)
     _, gradient = objective.value_and_gradient(theta)
     slope = approx_fprime(theta, lambda t: objective.value_and_gradient(t)[0], 1e-6)
@@ -226,3 +230,28 @@ def test_theta_is_not_changed():
     theta.flags.writeable = False
     objective.value_and_gradient(theta)
     objective.hessian(theta)(theta)
+
+
+def test_work_on_rows_pickles_without_them():
+    """What would be sent to where the rows are is small, and does the same there."""
+    X, y = np.random.default_rng(0).normal(size=(20_000, P)), np.arange(20_000) % 4
+    sent = []
+
+    def run(work, lanes):
+        sent.append(pickle.dumps(work))
+        return map(pickle.loads(sent[-1]), lanes)
+
+    here = build(X, y)
+    there = replace(here, lanes=replace(here.lanes, run=run))
+    theta, vector = random_theta(here), random_theta(here, 4)
+    for objective in (here, there):
+        objective.model.prepare(objective.lanes, objective.totals)
+    value, gradient = here.value_and_gradient(theta)
+    assert there.value_and_gradient(theta)[0] == value
+    assert_array_equal(there.value_and_gradient(theta)[1], gradient)
+    assert_array_equal(there.hessian(theta)(vector), here.hessian(theta)(vector))
+    assert_array_equal(
+        there.hessian(theta).intercept_block(), here.hessian(theta).intercept_block()
+    )
+    assert len(sent) >= 5
+    assert max(map(len, sent)) < 4_000

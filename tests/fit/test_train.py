@@ -272,9 +272,9 @@ def test_inference_takes_no_penalty_for_none():
 def test_blocks_and_lanes_follow_from_the_model(monkeypatch):
     given = []
 
-    def record(X, row_size, n_params, *dtype):
+    def record(X, row_size, n_params, **blocks):
         given.append((row_size, n_params))
-        return deal_lanes(X, row_size, n_params, *dtype)
+        return deal_lanes(X, row_size, n_params, **blocks)
 
     monkeypatch.setattr("sklearn_kl._fit.train.deal_lanes", record)
     monkeypatch.setattr("sklearn_kl._parametric.deal_lanes", record)

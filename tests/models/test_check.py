@@ -443,24 +443,24 @@ def low_precision_vjp(self, theta, X):
 
 
 def prepares(**parts):
-    return {"prepare": lambda self, lanes, targets: Prepared(**parts)}
+    return {"prepare": lambda self, lanes, totals: Prepared(**parts)}
 
 
 def preconditioned(**methods):
     """A model whose diagonal preconditioner has methods replaced."""
 
-    def prepare(self, lanes, targets):
+    def prepare(self, lanes, totals):
         T = type("T", (Diagonal,), methods)(np.arange(1.0, self.n_params + 1))
         return Prepared(precondition=lambda penalty: T)
 
     return {"prepare": prepare}
 
 
-def wrong_statistic(self, lanes, targets):
+def wrong_statistic(self, lanes, totals):
     return Prepared(statistic=np.ones(self.n_params))
 
 
-def only_without_l1(self, lanes, targets):
+def only_without_l1(self, lanes, totals):
     def precondition(penalty):
         T = Diagonal(np.full(self.n_params, 2.0))
         if not penalty.smooth:
@@ -481,7 +481,7 @@ def start_needs_theta(self, class_mass, rng, preconditioner=None):
         ({"logits": low_precision}, r"float32 differ from those in float64.*astype\(X.dtype\)"),
         ({"vjp": low_precision_vjp}, "pullback for X in float32 differs"),
         ({"linear_in_theta": True}, "linear_in_theta is True, but .*leave it False"),
-        ({"prepare": lambda self, lanes, targets: None}, "prepare must return a Prepared, got No"),
+        ({"prepare": lambda self, lanes, totals: None}, "prepare must return a Prepared, got No"),
         ({"prepare": wrong_statistic}, "statistic T .* does not satisfy T @ theta"),
         (preconditioned(from_theta=lambda self, theta: theta), "not invertible: from_theta"),
         ({"prepare": only_without_l1}, "not invertible: from_theta"),
@@ -525,7 +525,7 @@ class ThreeMethodsOfTheBase(ThreeMethods, Preconditioner):
 
 def perceptron(preconditioner):
     class Perceptron(MLPSoftmax):
-        def prepare(self, lanes, targets):
+        def prepare(self, lanes, totals):
             return Prepared(precondition=lambda penalty: preconditioner(self))
 
     return Perceptron((3,), "tanh")
@@ -548,7 +548,7 @@ def test_a_perceptron_says_what_it_asks_of_a_preconditioner(preconditioner, erro
 
 def test_a_preconditioner_without_standardised_features_suits_other_starts():
     class Perceptron(MLPSoftmax):
-        def prepare(self, lanes, targets):
+        def prepare(self, lanes, totals):
             return Prepared(precondition=lambda penalty: ThreeMethodsOfTheBase(self))
 
         def initial(self, class_mass, rng, preconditioner=None):

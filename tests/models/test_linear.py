@@ -21,8 +21,8 @@ def rng():
 
 def prepare(model, X, y, strength=0.0, **options):
     targets = encode_targets(y, **options)
-    lanes = Lanes(deal_lanes(X, model.n_logits))
-    prepared = model.prepare(lanes, targets)
+    lanes = Lanes(deal_lanes(X, model.n_logits, targets=targets))
+    prepared = model.prepare(lanes, targets.totals())
     return targets, prepared, prepared.preconditioner(Penalty(model.penalised, strength))
 
 

@@ -37,11 +37,12 @@ def rng():
 def make_objective(model, X, y, C=np.inf):
     """Return the mean objective and the coordinates that the model offers for it."""
     targets = encode_targets(y)
-    lanes = Lanes(deal_lanes(X, model.row_size, model.n_params))
     penalty = Penalty.from_C(C, 0.0, targets.mass.sum(), model.penalised)
     shares = targets.share_of_total()
-    preconditioner = model.prepare(lanes, shares).preconditioner(penalty)
-    return Objective(model, penalty, shares, lanes), preconditioner
+    totals = shares.totals()
+    lanes = Lanes(deal_lanes(X, model.row_size, model.n_params, targets=shares))
+    preconditioner = model.prepare(lanes, totals).preconditioner(penalty)
+    return Objective(model, penalty, totals, lanes), preconditioner
 
 
 def start(model, class_mass, seed=0, preconditioner=None):
@@ -273,8 +274,9 @@ def test_the_curvature_of_every_array_starts_at_about_one(rng, activation, hidde
 def test_a_lasso_scales_features_and_does_not_mix_them(rng):
     model = MLPSoftmax(5).bind(4, 3)
     X = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4))
-    lanes = Lanes(deal_lanes(X, model.row_size))
-    prepared = model.prepare(lanes, encode_targets(rng.integers(3, size=60)).share_of_total())
+    shares = encode_targets(rng.integers(3, size=60)).share_of_total()
+    lanes = Lanes(deal_lanes(X, model.row_size, targets=shares))
+    prepared = model.prepare(lanes, shares.totals())
     T = prepared.preconditioner(Penalty.from_C(1.0, 0.5, 60.0, model.penalised))
     one = np.zeros(model.n_params)
     model.split(one)[0][2, 3] = 1.0

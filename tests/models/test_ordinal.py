@@ -36,11 +36,12 @@ def ratings(rng, n_samples=300, n_classes=5, n_features=3):
 def make_objective(model, X, y, C=1.0):
     """Return the mean objective and the coordinates that the model offers for it."""
     targets = encode_targets(y)
-    lanes = Lanes(deal_lanes(X, model.row_size))
     penalty = Penalty.from_C(C, 0.0, targets.mass.sum(), model.penalised)
     shares = targets.share_of_total()
-    preconditioner = model.prepare(lanes, shares).preconditioner(penalty)
-    return Objective(model, penalty, shares, lanes), preconditioner
+    totals = shares.totals()
+    lanes = Lanes(deal_lanes(X, model.row_size, model.n_params, targets=shares))
+    preconditioner = model.prepare(lanes, totals).preconditioner(penalty)
+    return Objective(model, penalty, totals, lanes), preconditioner
 
 
 # ---- Probabilities

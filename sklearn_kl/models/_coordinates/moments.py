@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import scipy.sparse as sp
 
+from sklearn_kl._data.lanes import Largest
 from sklearn_kl._data.products import transposed_product
 
 # Up to this many features all rows enter the correlation matrix; it costs
@@ -57,13 +58,14 @@ class Moments:
         return self.class_sums.sum(axis=1) / self.class_mass.sum()
 
 
-def collect_moments(lanes, targets, *, centred):
+def collect_moments(lanes, totals, *, centred):
     """Read every row once and return its Moments.
 
     Parameters
     ----------
     lanes : Lanes
-    targets : Targets
+    totals : Totals
+        Of the targets that the rows carry.
     centred : bool
         Whether second moments are taken about the mean or about zero.
 
@@ -71,14 +73,14 @@ def collect_moments(lanes, targets, *, centred):
     -------
     Moments
     """
-    shift, scale, class_sums, second = _read_in_units(lanes, targets, centred)
-    mean = class_sums.sum(axis=1) / targets.mass.sum()
+    shift, scale, class_sums, second = _read_in_units(lanes, totals, centred)
+    mean = class_sums.sum(axis=1) / totals.mass
     for _ in range(MAX_SHIFTS if centred else 0):
-        lost = _lost_to_cancellation(mean, shift, scale, second, next(lanes.blocks).dtype)
+        lost = _lost_to_cancellation(mean, shift, scale, second, lanes.dtype)
         if not lost.any():
             break
         shift = np.where(lost, mean, shift)
-        class_sums, second = _read_all(lanes, targets, shift, scale)
+        class_sums, second = _read_all(lanes, totals, shift, scale)
     if centred:
         offset = (mean - shift) / scale
         second -= offset * offset if second.ndim == 1 else np.outer(offset, offset)
@@ -88,21 +90,19 @@ def collect_moments(lanes, targets, *, centred):
     correlation = None
     if second.ndim == 2:
         correlation = _normalise(second, deviation)
-    elif len(second) <= MAX_DENSE_FEATURES and not sp.issparse(next(lanes.blocks).stored):
-        correlation = _sample_correlation(lanes, targets, shift, scale, centred)
-    return Moments(
-        class_sums, targets.class_mass(), deviation * scale, correlation, targets.n_samples
-    )
+    elif len(second) <= MAX_DENSE_FEATURES and not lanes.sparse:
+        correlation = _sample_correlation(lanes, shift, scale, centred)
+    return Moments(class_sums, totals.class_mass, deviation * scale, correlation, totals.n_samples)
 
 
-def _read_in_units(lanes, targets, centred):
+def _read_in_units(lanes, totals, centred):
     """Return shift, scale, and the sums about that shift in units of that scale."""
     shift, scale = _pilot(lanes, centred)
-    class_sums, second = _read_all(lanes, targets, shift, scale)
+    class_sums, second = _read_all(lanes, totals, shift, scale)
     if not np.isfinite(second).all():
         # A column outside the pilot rows is larger than they say by more than 1e150.
         scale = _largest(lanes)
-        class_sums, second = _read_all(lanes, targets, shift, scale)
+        class_sums, second = _read_all(lanes, totals, shift, scale)
     return shift, scale, class_sums, second
 
 
@@ -125,13 +125,20 @@ def _constant(lanes, deviation, mean):
     columns = np.flatnonzero((deviation < 1e-12 * np.abs(mean)) | (deviation == 0))
     if not columns.size:
         return columns
-    lowest, highest = np.full(len(columns), np.inf), np.full(len(columns), -np.inf)
-    for block in lanes.blocks:
+    highest, lowest = lanes.sum(partial(_lane_extremes, columns=columns))
+    return columns[highest.values == -lowest.values]
+
+
+def _lane_extremes(lane, columns):
+    """Return the largest values, and the largest of the negated ones, of some columns."""
+    highest = Largest(np.full(len(columns), -np.inf))
+    lowest = Largest(np.full(len(columns), -np.inf))
+    for block in lane:
         some = block.stored[:, columns]
         some = some.toarray() if sp.issparse(some) else some
-        np.minimum(lowest, some.min(axis=0), out=lowest)
-        np.maximum(highest, some.max(axis=0), out=highest)
-    return columns[lowest == highest]
+        highest += Largest(some.max(axis=0))
+        lowest += Largest(-some.min(axis=0))
+    return highest, lowest
 
 
 def _pilot(lanes, centred):
@@ -140,41 +147,41 @@ def _pilot(lanes, centred):
     Second moments about a rough mean, in rough units, lose no digits to cancellation and do not
     overflow. Where the columns are harmless as they are, the guess is 0 and 1, which costs nothing.
     """
-    block = next(lanes.blocks)
-    zero, one = np.zeros(block.stored.shape[1]), np.ones(block.stored.shape[1])
-    if sp.issparse(block.stored):
+    zero, one = np.zeros(lanes.n_features), np.ones(lanes.n_features)
+    if lanes.sparse:
         return zero, one
-    rows = block.stored[:: max(1, block.stored.shape[0] // 64)].astype(np.float64)
+    rows = lanes.glimpse(64).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         # From the first row, so that a constant column is centred to zeros exactly.
         shift = rows[0] + ((rows - rows[0]) / len(rows)).sum(axis=0) if centred else zero
         scale = np.abs(rows - shift).max(axis=0)
     beyond = ~np.isfinite(scale)
     shift, scale = np.where(beyond, 0.0, shift), np.where(beyond, np.abs(rows).max(axis=0), scale)
-    limits = np.finfo(block.dtype)
+    limits = np.finfo(lanes.dtype)
     harmless = (np.abs(shift) <= 1e3 * scale) & (scale < limits.max**0.25)
     harmless &= (scale > limits.tiny**0.25) | (scale == 0)
     scale[scale == 0] = 1.0
     return (zero, one) if harmless.all() else (shift, scale)
 
 
-def _read_all(lanes, targets, shift, scale):
+def _read_all(lanes, totals, shift, scale):
     """Class sums, and mean squares and products in units of scale about shift, of all rows."""
-    work = partial(_lane_moments, targets=targets, shift=shift, scale=scale)
+    full = len(scale) <= MAX_FULL_FEATURES and not lanes.sparse
+    n_classes = totals.n_classes
+    work = partial(_lane_moments, n_classes=n_classes, shift=shift, scale=scale, full=full)
     class_sums, second = lanes.sum(work)
-    return class_sums, second / targets.mass.sum()
+    return class_sums, second / totals.mass
 
 
-def _lane_moments(lane, targets, shift, scale):
+def _lane_moments(lane, *, n_classes, shift, scale, full):
     n_features = len(scale)
-    full = n_features <= MAX_FULL_FEATURES and not sp.issparse(lane[0].stored)
-    class_sums = np.zeros((n_features, targets.n_classes))
+    class_sums = np.zeros((n_features, n_classes))
     second = np.zeros((n_features, n_features) if full else n_features)
     for block in lane:
         X = block.X
-        strength = targets.block(block.rows).astype(X.dtype, copy=False)
+        strength = block.targets.strengths().astype(X.dtype, copy=False)
         class_sums += transposed_product(X, strength)
-        mass = targets.mass[block.rows].astype(X.dtype, copy=False)
+        mass = block.targets.mass.astype(X.dtype, copy=False)
         # A thread has an error state of its own. What overflows here is done again in other units.
         with np.errstate(over="ignore", invalid="ignore"):
             if sp.issparse(X):
@@ -227,23 +234,25 @@ def _gram(rows, mass):
 
 def _largest(lanes):
     """Largest absolute value of every column, 1 for a column of zeros."""
-    largest = 0.0
-    for block in lanes.blocks:
+    (largest,) = lanes.sum(_lane_largest)
+    return np.where(largest.values > 0, largest.values, 1.0).astype(np.float64)
+
+
+def _lane_largest(lane):
+    largest = Largest(np.zeros(lane[0].stored.shape[1]))
+    for block in lane:
         here = abs(block.stored).max(axis=0)
-        largest = np.maximum(largest, here.toarray().ravel() if sp.issparse(here) else here)
-    return np.where(largest > 0, largest, 1.0).astype(np.float64)
+        largest += Largest(here.toarray().ravel() if sp.issparse(here) else here)
+    return (largest,)
 
 
-def _sample_correlation(lanes, targets, shift, scale, centred):
+def _sample_correlation(lanes, shift, scale, centred):
     """Lower triangle of the correlation of the columns over evenly spaced rows, in float32."""
-    wanted = max(MIN_SAMPLE_ROWS, SAMPLE_ROWS_PER_FEATURE * len(scale))
-    step = max(1, targets.n_samples // wanted)
-    mass = np.concatenate([targets.mass[block.rows][::step] for block in lanes.blocks])
+    X, mass = lanes.sample(max(MIN_SAMPLE_ROWS, SAMPLE_ROWS_PER_FEATURE * len(scale)))
     if not mass.any():
         return None
     share = mass / mass.sum()
-    parts = [_standardise(block.X[::step], shift, scale) for block in lanes.blocks]
-    rows = np.concatenate(parts, dtype=np.float32, casting="same_kind")
+    rows = np.array(_standardise(X, shift, scale), dtype=np.float32)
     if centred:
         rows -= share.astype(np.float32) @ rows
     rows *= np.sqrt(share)[:, None]

@@ -20,9 +20,10 @@ def problem(n_classes, l2, *, fit_intercept=True, n_rows=300):
     n_logits = 1 if n_classes == 2 else n_classes
     model = LinearSoftmax(fit_intercept).bind(5, n_logits)
     penalty = Penalty(model.penalised, l2, 0.01)
-    with lane_runner(deal_lanes(X, model.row_size, model.n_params), 1) as lanes:
-        prepared = model.prepare(lanes, targets)
-        objective = Objective(model, penalty, targets, lanes, prepared.statistic, prepared.mean)
+    with lane_runner(deal_lanes(X, model.row_size, model.n_params, targets=targets), 1) as lanes:
+        totals = targets.totals()
+        prepared = model.prepare(lanes, totals)
+        objective = Objective(model, penalty, totals, lanes, prepared.statistic, prepared.mean)
         return objective, prepared.preconditioner(penalty), model.initial(targets.class_mass())
 
 
@@ -76,5 +77,5 @@ def test_recentring_lowers_the_penalty_and_keeps_what_is_not_whole():
 def test_a_smooth_penalty_needs_no_metric():
     objective, _, _ = problem(3, 0.03)
     model = objective.model
-    prepared = model.prepare(objective.lanes, objective.targets)
+    prepared = model.prepare(objective.lanes, objective.totals)
     assert prepared.preconditioner(Penalty(model.penalised, 0.03)).metric is None
