@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_scalar, validate_data
+from sklearn.utils.validation import check_scalar
 
 from sklearn_kl._data.encode import expected_accuracy, resolve_targets
+from sklearn_kl._data.features import validate_features
 from sklearn_kl._data.reading import sorts_strings
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._fit.penalty import Penalty
@@ -365,7 +366,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
     def _check_data(self, X, y, sample_weight, target_proba):
         """Return X as an array or CSR or CSC matrix that is not copied, and the Targets."""
         check_row_order(X=X, y=y, target_proba=target_proba, sample_weight=sample_weight)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32])
+        X = validate_features(self, X, reset=True)
         targets = resolve_targets(
             y,
             target_proba,

@@ -11,14 +11,19 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from sklearn_kl._data.features import validate_features
 from sklearn_kl._data.lanes import deal_lanes
 from sklearn_kl._data.simplex import log_softmax
 from sklearn_kl._export import to_logistic_regression
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.models import LinearSoftmax, OrdinalSoftmax
 from sklearn_kl.models._names import make_model
+
+# Rows whose logits overflow are brought nearer in steps by this factor.
+_STEP = 2.0**-16
+_MAX_STEPS = 128
 
 
 def _has_coef(clf):
@@ -53,13 +58,16 @@ class ParametricClassifier(ClassifierMixin, BaseEstimator):
             Logits; positive means the second class if there are two.
         """
         check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32]
-        )
-        if issparse(getattr(self, "coef_", None)):
-            logits = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-            return logits[:, 0] if self.model_.n_logits == 1 else logits
-        logits = self._compute_logits(X)
+        X = validate_features(self, X)
+        # What overflows is found and mended below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if issparse(getattr(self, "coef_", None)):
+                logits = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+            else:
+                logits = self._compute_logits(X)
+            beyond = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+            if beyond.size:
+                logits[beyond] = self._compute_far_logits(X[beyond])
         return logits[:, 0] if self.model_.n_logits == 1 else logits
 
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
@@ -176,6 +184,23 @@ class ParametricClassifier(ClassifierMixin, BaseEstimator):
         for lane in deal_lanes(X, model.row_size, model.n_params):
             for block in lane:
                 logits[block.rows] = model.logits(theta, block.X).T
+        return logits
+
+    def _compute_far_logits(self, X):
+        """Logits of rows so far out that they overflow: those of points on the way to zero.
+
+        There the logits are numbers, and so large that only the direction of a row decides between
+        the classes, as it does where the row is.
+        """
+        logits = np.full((X.shape[0], self.model_.n_logits), np.nan, X.dtype)
+        left = np.arange(X.shape[0])
+        for _ in range(_MAX_STEPS):
+            X = X * X.dtype.type(_STEP)
+            logits[left] = self._compute_logits(X)
+            beyond = ~np.isfinite(logits[left]).all(axis=1)
+            if not beyond.any():
+                break
+            X, left = X[beyond], left[beyond]
         return logits
 
     def _dense_coef(self):

@@ -203,7 +203,8 @@ class TemperatureScaler(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _map(self, log_proba):
         """Return the log-probabilities that are predicted for those of the classifier."""
-        scaled = log_softmax(log_proba / self.temperature_)
+        with np.errstate(over="ignore"):
+            scaled = log_softmax(log_proba / self.temperature_)
         return _mix(scaled, self.mixing_weight_, self.class_shares_)
 
     def predict_log_proba(self, X: Any) -> NDArray:

@@ -102,3 +102,27 @@ def test_rows_without_mass_are_absent_whatever_fills_them(fill, dtype, layout):
         for clf in (weighted, unlabelled):
             np.testing.assert_allclose(clf.predict_proba(X), q, rtol=0, atol=1e-6)
             assert clf.cross_entropy_ == pytest.approx(expected.cross_entropy_, abs=1e-7)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"model": "ordinal"}, {"model": "mlp", "tol": 1e-2}])
+def test_rows_whose_logits_overflow_have_the_probabilities_of_their_direction(
+    options, dtype, layout
+):
+    clf = KLClassifier(C=100, random_state=0, **options).fit(Z[:300].astype(dtype), Y[:300])
+    directions = np.vstack([np.eye(3), -np.eye(3), [[1, -1, 1], [-1, 1, 1]]]).astype(dtype)
+    far = np.vstack([Z[:2].astype(dtype), np.finfo(dtype).max * directions])
+    expected = clf.predict_proba(2.0**20 * directions)
+    q = clf.predict_proba(LAYOUTS[layout](far))
+    np.testing.assert_allclose(q[2:], expected, atol=1e-6)
+    np.testing.assert_allclose(q[:2], clf.predict_proba(Z[:2].astype(dtype)), rtol=1e-5)
+    assert not np.isnan(clf.predict_log_proba(LAYOUTS[layout](far))).any()
+    assert np.isfinite(clf.decision_function(LAYOUTS[layout](far))).all()
+
+
+def test_rows_whose_logits_overflow_two_classes_and_sparse_coefficients():
+    clf = KLClassifier(C=100).fit(Z, Y > 0)
+    far = 1.5e308 * np.sign(clf.coef_) * [[1], [-1]]
+    np.testing.assert_array_equal(clf.predict_proba(far), [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(clf.sparsify().predict_proba(far), [[0, 1], [1, 0]])

@@ -23,9 +23,10 @@ def log_softmax(logits):
     Returns
     -------
     ndarray of shape (..., n_classes)
-        Log-probabilities, finite wherever the logits are.
+        Log-probabilities, finite wherever the differences of the logits are.
     """
-    shifted = logits - logits.max(axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):
+        shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 

@@ -29,10 +29,11 @@ from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kl._data.classes import find_columns
 from sklearn_kl._data.encode import encode_targets, resolve_targets
+from sklearn_kl._data.features import validate_features
 from sklearn_kl._data.lanes import deal_lanes, lane_runner
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.simplex import log_softmax
@@ -342,9 +343,7 @@ def _penalty_curvature(C, n_classes):
 
 def check_X(clf: Any, X: Any) -> Any:
     """Return features as the classifier takes them: an array, or CSR."""
-    X = validate_data(
-        clf, X, reset=False, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32]
-    )
+    X = validate_features(clf, X)
     return sp.csr_array(X) if sp.issparse(X) else X
 
 
