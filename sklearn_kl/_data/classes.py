@@ -1,6 +1,7 @@
 """The one home of class columns: which column a label belongs to, and columns for all classes."""
 
 from collections import Counter
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,19 @@ def split_mapping(values: Any, name: str) -> tuple[Any, list | None]:
     names = list(values.keys())
     check_distinct(names, f"The index of {name}")
     return [number for _, number in values.items()], names
+
+
+def named_numbers(values: Any, name: str) -> tuple[Any, list | None]:
+    """As `split_mapping`, for values that must be numbers, at least one."""
+    numbers, names = split_mapping(values, name)
+    if names is None:
+        return numbers, None
+    if not names:
+        raise ValueError(f"{name} names no class: give a number for at least one.")
+    for label, value in zip(names, numbers, strict=True):
+        if not isinstance(value, Real):
+            raise ValueError(f"{name} gives {label!r} the value {value!r}, which is no number.")
+    return numbers, names
 
 
 def name_columns(names: list, classes: NDArray, name: str) -> NDArray[np.intp]:

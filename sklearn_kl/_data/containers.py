@@ -47,12 +47,17 @@ def refuse_container(data: Any, name: str) -> None:
             f"{name} is sparse with the shape {data.shape}, but a sparse {name} is a matrix with "
             f"one column per class. Labels are dense: {name}.toarray().ravel()."
         )
+    _check_levels(data, name)
+
+
+def _check_levels(data: Any, name: str) -> None:
+    """Raise for columns in several levels."""
     n_levels = getattr(getattr(data, "columns", None), "nlevels", 1)
     if n_levels > 1:
         raise ValueError(
             f"The columns of {name} have {n_levels} levels, but each names one class: "
-            f'{name}.columns = {name}.columns.map("_".join) makes one level of them, '
-            f"{name}.columns.droplevel(0) drops one."
+            'df.columns = df.columns.map("_".join) makes one level of them, '
+            "df.columns.droplevel(0) drops one."
         )
 
 
@@ -60,7 +65,14 @@ def column_names(data: Any) -> NDArray | None:
     """Column names of a DataFrame as an array of classes, or None for anything else."""
     if not is_frame(data):
         return None
+    _check_levels(data, "a DataFrame of targets")
     names = list(data.columns)
+    missing = [place for place, name in enumerate(names) if _is_missing(name)]
+    if missing:
+        raise ValueError(
+            f"The column names of a DataFrame of targets are its classes, but column {missing[0]} "
+            "has none. Name it or drop it."
+        )
     if len(set(names)) < len(names):
         repeated = sorted({str(name) for name in names if names.count(name) > 1})
         raise ValueError(
@@ -103,13 +115,10 @@ def dense_or_csr(data: Any) -> Any:
     integers or booleans, which could overflow. A DataFrame of sparse columns becomes sparse if the
     values that it leaves out are zeros.
     """
-    if is_frame(data) and hasattr(data, "dtypes") and hasattr(data, "iloc"):
+    if is_frame(data) and hasattr(data, "iloc"):
         fills = [getattr(dtype, "fill_value", None) for dtype in data.dtypes]
-        is_sparse = [hasattr(dtype, "fill_value") for dtype in data.dtypes]
-        if fills and all(is_sparse) and all(fill == 0 for fill in fills):
-            data = data.sparse.to_coo()
-        elif any(is_sparse):
-            data = np.column_stack([np.asarray(data[column]) for column in data.columns])
+        leaves_zeros_out = bool(fills) and all(fill is not None and fill == 0 for fill in fills)
+        data = data.sparse.to_coo() if leaves_zeros_out else dense_columns(data)
     if not sp.issparse(data):
         return data
     if data.dtype.kind in "biu":
@@ -120,6 +129,15 @@ def dense_or_csr(data: Any) -> Any:
         data = data.copy()
         data.sum_duplicates()
     return data
+
+
+def dense_columns(data: Any) -> Any:
+    """Return a DataFrame that has sparse columns as an array; anything else as it is."""
+    if not (is_frame(data) and hasattr(data, "iloc")):
+        return data
+    if not any(hasattr(dtype, "fill_value") for dtype in data.dtypes):
+        return data
+    return np.column_stack([np.asarray(data.iloc[:, j]) for j in range(data.shape[1])])
 
 
 def read_column(values: Any, name: str) -> NDArray:
@@ -158,7 +176,7 @@ def read_column(values: Any, name: str) -> NDArray:
     for row, value in enumerate(array.tolist()):
         if hasattr(value, "__len__") and not isinstance(value, str | bytes):
             raise ValueError(
-                f"Unknown label type: every entry of {name} should be one label, but entry {row} "
+                f"Unknown label type: every entry of {name} should be one value, but entry {row} "
                 f"is {value!r}. Rows of probabilities or counts are passed as a matrix: "
                 f"numpy.stack({name}), or a DataFrame of them; sklearn_kl.labels has readers for "
                 "lists of votes."

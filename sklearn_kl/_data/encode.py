@@ -11,7 +11,7 @@ from sklearn_kl._data.classes import (
     split_mapping,
     unknown_labels,
 )
-from sklearn_kl._data.containers import category_order, column_names
+from sklearn_kl._data.containers import category_order, column_names, refuse_container
 from sklearn_kl._data.reading import read_targets
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.targets import LabelTargets, MatrixTargets, Targets
@@ -106,6 +106,7 @@ def resolve_targets(y, target_proba=None, *, sample_weight=None, class_weight=No
     classes = labels.classes
     if columns is not None:
         classes = _classes_of_columns(labels, columns, ordered=category_order(y) is not None)
+    refuse_container(target_proba, "target_proba")
     shape = target_proba.shape if hasattr(target_proba, "shape") else np.shape(target_proba)
     if len(shape) != 2:
         raise ValueError(
@@ -162,8 +163,8 @@ def expected_accuracy(y, codes, classes, sample_weight=None):
     ValueError
         If lengths differ, or labels are strings where classes are numbers, or the reverse.
     """
-    check_consistent_length(codes, y)
     given = read_targets(y, "y", numbers_are_named=True)
+    check_consistent_length(codes, given.values)
     if given.values.ndim == 2:
         targets = encode_targets(y, classes=classes, sample_weight=sample_weight)
         return targets.expected_accuracy(codes)
@@ -269,6 +270,12 @@ def _check_weight(sample_weight, y):
     """Return non-negative float64 weights, or None when every row weighs one."""
     if sample_weight is None:
         return None
+    refuse_container(sample_weight, "sample_weight")
+    try:
+        if not isinstance(sample_weight, Real):
+            sample_weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold one number per row: {error}.") from error
     return _check_sample_weight(
         sample_weight, y, dtype=np.float64, ensure_non_negative=True, copy=True
     )

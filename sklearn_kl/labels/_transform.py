@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 
-from sklearn_kl._data.classes import name_columns, split_mapping
+from sklearn_kl._data.classes import name_columns, named_numbers
 from sklearn_kl._data.distributions import check_distributions
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._data.rows import check_row_order
@@ -240,7 +240,7 @@ def _strengths(targets: Any) -> NDArray[np.float64]:
 
 
 def _check_share(value: Any, name: str) -> None:
-    if not (isinstance(value, Real) and 0 <= float(value) <= 1):
+    if isinstance(value, bool) or not (isinstance(value, Real) and 0 <= float(value) <= 1):
         raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}.")
 
 
@@ -249,8 +249,14 @@ def _read_prior(prior: Any, classes: NDArray) -> NDArray[np.float64]:
     n_classes = len(classes)
     if prior is None:
         return np.full(n_classes, 1.0 / n_classes)
-    numbers, names = split_mapping(prior, "prior")
-    share = np.asarray(numbers, dtype=np.float64)
+    numbers, names = named_numbers(prior, "prior")
+    try:
+        share = np.asarray(numbers, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "prior must hold one probability per class, or be None for a uniform one, got "
+            f"{prior!r}."
+        ) from error
     if names is not None:
         full = np.zeros(n_classes)
         full[name_columns(names, classes, "prior")] = share
@@ -285,6 +291,8 @@ def _like(values: Any, classes: NDArray, frame: Any) -> Any:
     """Return the values as a DataFrame if the other one is."""
     if column_names(frame) is None:
         return values
+    if hasattr(frame, "index") and sp.issparse(values):
+        return type(frame).sparse.from_spmatrix(values, index=frame.index, columns=classes)
     if hasattr(frame, "index"):
         return type(frame)(values, index=frame.index, columns=classes)
     return type(frame)(values, schema=[str(name) for name in classes], orient="row")

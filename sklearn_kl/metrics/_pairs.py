@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from sklearn_kl._data import simplex
+from sklearn_kl._data.containers import (
+    column_names,
+    dense_columns,
+    is_frame,
+    read_column,
+    refuse_container,
+)
 from sklearn_kl._data.distributions import check_distributions, sum_tolerance, zero_rounding
-from sklearn_kl._data.encode import column_names, encode_targets
+from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._data.targets import LabelTargets, MatrixTargets, Targets
 from sklearn_kl._numbers import check_flag, check_number
@@ -93,6 +100,10 @@ def check_proba(y_proba: Any, *, name: str = "y_proba") -> NDArray:
     ndarray of shape (n_samples, n_classes)
         Floating-point numbers, as they were given; negative rounding errors are zeros.
     """
+    refuse_container(y_proba, name)
+    y_proba = dense_columns(y_proba)
+    if not (is_frame(y_proba) or sp.issparse(y_proba)):
+        y_proba = read_column(y_proba, name)
     y_proba = check_array(y_proba, dtype="numeric", ensure_2d=False, input_name=name)
     if y_proba.dtype not in (np.float16, np.float32, np.float64):
         y_proba = y_proba.astype(np.float64)
@@ -113,6 +124,7 @@ def check_pair(
 ) -> tuple[Targets, NDArray]:
     """Return the targets and the predictions, their columns in the same order."""
     check_row_order(**{name: y_true, "y_proba": y_proba, "sample_weight": sample_weight})
+    refuse_container(y_proba, "y_proba")
     names = column_names(y_proba)
     y_proba = check_proba(y_proba)
     n_columns = y_proba.shape[1]

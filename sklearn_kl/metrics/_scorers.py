@@ -253,7 +253,8 @@ def _append_unknown(prediction, labels, name):
         raise TypeError(
             f"The classes of {name} are {labels[:10].tolist()}, but those of {prediction.source} "
             f"are {prediction.classes[:10].tolist()}: strings and numbers never match. Convert "
-            f"{name} to the type of the labels that the model was fitted on."
+            f"{name} to the type of the labels that the model was fitted on; if that was a matrix "
+            "without column names, name them, as pandas.DataFrame(counts, columns=names) does."
         )
     return np.concatenate([prediction.classes, labels[unknown]])
 

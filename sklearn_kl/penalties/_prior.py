@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_scalar
 
-from sklearn_kl._data.classes import name_columns, split_mapping
+from sklearn_kl._data.classes import name_columns, named_numbers
+from sklearn_kl._data.containers import is_frame, refuse_container
 from sklearn_kl._data.distributions import check_distributions
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._data.rows import check_row_order
@@ -186,7 +187,9 @@ def _read(prior, X):
     """Return the prior's probabilities, and the class of every column or None."""
     if hasattr(prior, "predict_proba"):
         return _predict(prior, X)
-    numbers, names = split_mapping(prior, "prior")
+    if is_frame(prior):
+        refuse_container(prior, "prior")
+    numbers, names = named_numbers(prior, "prior")
     if names is not None:
         return numbers, names
     if np.ndim(prior) not in (1, 2):

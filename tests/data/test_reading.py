@@ -16,7 +16,7 @@ from sklearn_kl import KLClassifier, TemperatureScaler
 from sklearn_kl._data.encode import encode_targets, resolve_targets
 from sklearn_kl._data.rows import check_row_order, take_rows
 from sklearn_kl.labels import ReplicatedRows, VoteTargets, apply_temperature, normalize_rows
-from sklearn_kl.metrics import d2_kl_score, entropy, kl_divergence
+from sklearn_kl.metrics import d2_kl_score, entropy, kl_divergence, neg_cross_entropy_scorer
 from sklearn_kl.model_selection import SoftStratifiedKFold
 
 COUNTS = np.array([[3.0, 0.0, 1.0], [0.0, 0.0, 0.0], [2.0, 5.0, 0.0], [0.0, 2.0, 2.0]])
@@ -434,3 +434,77 @@ def test_rows_of_repeated_entries_do_not_overflow():
     assert_array_equal(take_rows(votes, np.array([1, 0])).toarray(), [[0, 2], [300, 0]])
     flags = one_entry_per_vote(np.array([[3.0, 0.0]]), sp.coo_array, bool)
     assert_array_equal(take_rows(flags, np.array([0])).toarray(), [[3, 0]])
+
+
+# ---- the same words wherever targets and probabilities come in
+
+VOTE_TARGETS = VoteTargets(COUNTS, np.array(["a", "b", "c"]), np.arange(4))
+PROBA = np.full((4, 3), [0.2, 0.3, 0.5])
+ROWS = np.arange(4.0)[:, None]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda y: KLClassifier().fit(ROWS, y),
+        lambda y: KLClassifier().fit(ROWS, COUNTS).score(ROWS, y),
+        lambda y: KLClassifier().fit(ROWS, [0, 1, 2, 0], target_proba=y),
+        lambda y: ReplicatedRows(KLClassifier()).fit(ROWS, y),
+        lambda y: TemperatureScaler(KLClassifier(), cv=2).fit(ROWS, y),
+        lambda y: kl_divergence(y, PROBA),
+        lambda y: kl_divergence(COUNTS, y),
+        lambda y: neg_cross_entropy_scorer(KLClassifier().fit(ROWS, COUNTS), ROWS, y),
+        normalize_rows,
+    ],
+)
+def test_votes_with_their_names_are_not_targets_yet(call):
+    with pytest.raises(ValueError, match=r"is a VoteTargets.*\.to_frame\(\).*\.counts"):
+        call(VOTE_TARGETS)
+    with pytest.raises(ValueError, match="columns of .* have 2 levels"):
+        call(pd.DataFrame(COUNTS, columns=pd.MultiIndex.from_product([["v"], list("abc")])))
+
+
+def test_columns_of_lists_and_sparse_columns_of_probabilities():
+    with pytest.raises(ValueError, match=r"entry 0 is \[0.2, 0.3, 0.5\].*numpy.stack\(y_proba\)"):
+        kl_divergence(COUNTS, pd.Series(PROBA.tolist()))
+    frame = pd.DataFrame(PROBA, columns=["a", "b", "c"])
+    for sparse in (frame.astype(pd.SparseDtype(float)), frame.astype({"a": "Sparse[float]"})):
+        assert kl_divergence(["a", "b", "c", "a"], sparse) == kl_divergence([0, 1, 2, 0], PROBA)
+    with pytest.raises(TypeError, match="dense data is required"):
+        kl_divergence(COUNTS, frame.astype(pd.SparseDtype(float, 0.0)).sparse.to_coo())
+
+
+def test_sparse_columns_stay_sparse():
+    frame = pd.DataFrame(COUNTS, columns=["a", "b", "c"], index=list("wxyz"))
+    sparse = frame.astype(pd.SparseDtype(float, 0.0))
+    shares = normalize_rows(sparse)
+    assert (shares.index.tolist(), shares.columns.tolist()) == (list("wxyz"), ["a", "b", "c"])
+    assert all(isinstance(dtype, pd.SparseDtype) for dtype in shares.dtypes)
+    pd.testing.assert_frame_equal(shares.sparse.to_dense(), normalize_rows(frame))
+
+
+def test_strings_beside_a_model_of_unnamed_columns():
+    clf = KLClassifier().fit(ROWS, COUNTS)
+    with pytest.raises(ValueError, match=r"labels such as 'a'.*\[0, 1, 2\].*columns=names"):
+        clf.score(ROWS, pd.Series(list("abca")))
+    with pytest.raises(TypeError, match="strings and numbers never match.*columns=names"):
+        neg_cross_entropy_scorer(clf, ROWS, pd.Series(list("abca")))
+
+
+@pytest.mark.parametrize("names", [["a", np.nan, "b"], [1.0, np.nan, 2.0], [0, None, 1]])
+def test_a_column_without_a_name_is_no_class(names):
+    with pytest.raises(ValueError, match="column 1 has none. Name it or drop it"):
+        encode_targets(pd.DataFrame(COUNTS, columns=pd.Index(names, dtype=object)))
+
+
+@pytest.mark.parametrize(
+    "weight, words",
+    [
+        (pd.Series(list("abca")), "sample_weight must hold one number per row.*'a'"),
+        (np.ma.array([1.0, 1.0, 1.0, 1.0], mask=[1, 0, 0, 0]), "sample_weight is a masked array"),
+        ({"a": 1.0}, "sample_weight is a dict"),
+    ],
+)
+def test_weights_of_rows_are_numbers(weight, words):
+    with pytest.raises(ValueError, match=words):
+        encode_targets(COUNTS, sample_weight=weight)

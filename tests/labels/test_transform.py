@@ -183,3 +183,18 @@ def test_a_teacher_in_another_order_of_rows_is_not_mixed_in():
 def test_half_stars_can_be_smoothed():
     smoothed = smooth_labels([0.5, 3.5], 0.5, classes=[0.5, 3.5])
     np.testing.assert_array_equal(smoothed, [[0.75, 0.25], [0.25, 0.75]])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"prior": "uniform"}, "prior must hold one probability per class.*got 'uniform'"),
+        ({"prior": {}}, "prior names no class"),
+        ({"prior": {0: "a"}}, "prior gives 0 the value 'a'"),
+        ({"epsilon": True}, "epsilon must be a number from 0 to 1, got True"),
+        ({"classes": []}, "classes must name at least one class"),
+    ],
+)
+def test_more_errors_of_smoothing(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        smooth_labels([0, 1], **arguments)

@@ -292,3 +292,21 @@ def test_rows_of_the_prior_in_another_order_are_not_paired():
     assert_allclose(mix(rows, X=frame.sort_index()), COUNTS + 2.0 * ROWS)
     # The index of a Series names classes, not rows.
     mix(pd.Series([0.25, 0.25, 0.5], index=[2, 1, 0]), X=pd.DataFrame(X[:3]), y=COUNTS[:3])
+
+
+@pytest.mark.parametrize(
+    "prior, message",
+    [
+        ({0: "a", 1: 1.0}, "prior gives 0 the value 'a', which is no number"),
+        (pd.Series([[0.2, 0.8]]), "prior gives 0 the value .0.2, 0.8., which is no number"),
+        ({}, "prior names no class"),
+        (pd.Series([0.5, 0.5], index=[0, 0]), "index of prior must not repeat an entry"),
+        (
+            pd.DataFrame(ROWS, columns=pd.MultiIndex.from_product([["p"], CLASSES])),
+            "columns of prior have 2 levels",
+        ),
+    ],
+)
+def test_names_and_numbers_of_a_prior(prior, message):
+    with pytest.raises(ValueError, match=message):
+        mix(prior)
