@@ -115,7 +115,7 @@ class KLToPrior(BaseEstimator):
             raise ValueError(f"strength must be a finite number, got {self.strength}.")
         if self.strength == 0:
             return targets
-        if column_names(self.prior) is not None:
+        if is_frame(self.prior):
             check_row_order(X=X, prior=self.prior)
         proba, names = _read(self.prior, X)
         proba = _check_rows(proba, targets.n_samples)
