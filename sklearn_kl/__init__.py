@@ -1,5 +1,7 @@
 """Train and judge probabilistic classifiers on label distributions."""
 
+from sklearn_kl._annotators.classifier import AnnotatorClassifier
+from sklearn_kl._annotators.votes import AnnotatorVotes
 from sklearn_kl._classifier import KLClassifier
 from sklearn_kl._classifier_cv import KLClassifierCV
 from sklearn_kl._inference.inference import KLInference
@@ -7,4 +9,11 @@ from sklearn_kl._temperature import TemperatureScaler
 
 __version__ = "0.1.0"
 
-__all__ = ["KLClassifier", "KLClassifierCV", "KLInference", "TemperatureScaler"]
+__all__ = [
+    "AnnotatorClassifier",
+    "AnnotatorVotes",
+    "KLClassifier",
+    "KLClassifierCV",
+    "KLInference",
+    "TemperatureScaler",
+]

@@ -1,0 +1,1 @@
+"""AnnotatorClassifier, and the parts of it."""
