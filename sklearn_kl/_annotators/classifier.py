@@ -1,7 +1,6 @@
 """AnnotatorClassifier: learn from the labels of annotators who differ in skill."""
 
-import warnings
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length, get_tags
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kl._annotators.em import Data, fit_equal, fit_joint
 from sklearn_kl._annotators.held_out import compare_models, vote_log_likelihood
@@ -22,8 +21,11 @@ from sklearn_kl._annotators.learner import (
 from sklearn_kl._annotators.read import read_votes
 from sklearn_kl._annotators.votes import AnnotatorVotes
 from sklearn_kl._classifier import KLClassifier
+from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._fit.report import _show_log
+from sklearn_kl._numbers import check_number, check_whole
 from sklearn_kl._sklearn import _check_sample_weight
+from sklearn_kl._warn import warn_caller
 from sklearn_kl.model_selection import SoftStratifiedKFold
 
 _MODELS = ("auto", "equal", "confusion", "one-coin")
@@ -123,7 +125,7 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     See Also
     --------
     AnnotatorVotes : Votes in long format, in sparse memory.
-    sklearn_kl.metrics.ConfusionDisplay : Draws the confusion matrices.
+    sklearn_kl.metrics.AnnotatorConfusionDisplay : Draws the confusion matrices.
     sklearn_kl.labels.votes_to_targets : Counts votes.
 
     Notes
@@ -162,7 +164,9 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> model = AnnotatorClassifier().fit(X, Y)
     >>> model.annotators_
     'confusion'
-    >>> model.confusion_[[0, 4], 1].round(2)
+    >>> model.confusion_[[0, 4], 1].round(1)
+    array([[0., 1.],
+           [1., 0.]])
     """
 
     def __init__(
@@ -229,10 +233,11 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._check_params()
         votes = read_votes(y, self.missing)
         check_consistent_length(X, votes)
+        _check_order(X, y, votes)
         if votes.n_classes < 2:
             raise ValueError(
                 "AnnotatorClassifier needs at least 2 classes, but the votes have 1 class: "
-                f"{votes.classes[0]!r}."
+                f"{votes.classes.tolist()[0]!r}."
             )
         data = self._data(X, votes, sample_weight)
         held_out: dict[str, float] = {}
@@ -244,12 +249,11 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._store(data, kind, fit, held_out)
         if not fit.converged:
             gain = fit.path[-1] - fit.path[-2] if len(fit.path) > 1 else np.inf
-            warnings.warn(
+            warn_caller(
                 f"AnnotatorClassifier stopped after {self.n_iter_} iterations of EM, of which the "
                 f"last gained {gain:.1e} nats per vote, more than tol={self.tol:.1e}. Increase "
                 f"max_iter (now {self.max_iter}) or tol.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         return self
 
@@ -409,15 +413,17 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return KLClassifier() if self.classifier is None else self.classifier
 
     def _check_params(self):
-        if self.annotators not in _MODELS:
+        if not isinstance(self.annotators, str) or self.annotators not in _MODELS:
             raise ValueError(
                 f"annotators must be one of {', '.join(map(repr, _MODELS))}, got "
                 f"{self.annotators!r}. The names of annotators are the columns of y."
             )
-        if self.smoothing != "auto":
-            check_scalar(self.smoothing, "smoothing", Real, min_val=0)
-        check_scalar(self.tol, "tol", Real, min_val=0)
-        check_scalar(self.max_iter, "max_iter", Integral, min_val=1)
+        if not (isinstance(self.smoothing, str) and self.smoothing == "auto"):
+            check_number(
+                self.smoothing, "smoothing", '"auto" or a number of at least 0', low=0, closed="low"
+            )
+        check_number(self.tol, "tol", "a number of at least 0", low=0, closed="low")
+        check_whole(self.max_iter, "max_iter")
         inner = self._inner()
         if not hasattr(inner, "predict_proba"):
             raise TypeError(
@@ -492,6 +498,13 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 for name in names
             ]
         )
+
+
+def _check_order(X, y, votes):
+    """Raise if features and votes name the same samples in another order."""
+    if votes.samples is not None and hasattr(X, "iloc"):
+        y = type(X)(index=votes.samples)
+    check_row_order(X=X, y=y)
 
 
 def _weights(sample_weight, votes):

@@ -160,6 +160,11 @@ def _em(data, prior, posterior, name, *, learned=None):
     fit = None
     for iteration in range(data.max_iter):
         step = _step(data, prior, posterior if fit is None else fit.posterior, fit, learned)
+        if fit is None and not np.isfinite(step.path[-1]):
+            raise ValueError(
+                "The classifier gives the probability zero to every class that the votes on some "
+                "item leave possible. Use a classifier that gives no zeros, or a smoothing above 0."
+            )
         if fit is not None and not step.path[-1] >= fit.path[-1]:
             return replace(fit, converged=True)
         gain = np.inf if fit is None else step.path[-1] - fit.path[-1]

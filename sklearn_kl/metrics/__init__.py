@@ -26,6 +26,7 @@ from sklearn_kl.metrics._ordered import (
     ranked_probability_score,
     wasserstein_distance,
 )
+from sklearn_kl.metrics._plot._annotators import AnnotatorConfusionDisplay
 from sklearn_kl.metrics._plot._contributions import KLContributionsDisplay
 from sklearn_kl.metrics._plot._decomposition import KLDecompositionDisplay
 from sklearn_kl.metrics._plot._distribution import DistributionDisplay
@@ -42,6 +43,7 @@ from sklearn_kl.metrics._truth import KLToTruth, kl_to_truth
 from sklearn_kl.metrics._vote_noise import DevianceTest, deviance_test, vote_noise
 
 __all__ = [
+    "AnnotatorConfusionDisplay",
     "DevianceTest",
     "DistributionDisplay",
     "EntropyBounds",
