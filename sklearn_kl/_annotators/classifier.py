@@ -72,8 +72,9 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     cv : int, splitter or iterable of splits, default=None
         How items are held out by "auto"; a number of folds, 5 for None, means folds with even
         shares of the votes.
-    random_state : int, RandomState instance or None, default=None
-        Shuffles items before they are dealt into folds; None deals them in the order they have.
+    random_state : int, RandomState instance or None, default=0
+        Shuffles the items before they are dealt into folds, by default alike in every call. Each
+        annotator should have votes in all folds, so that runs of items are no folds.
     n_jobs : int, default=None
         Number of processes that fit the folds of "auto"; None means 1, -1 all processors.
     verbose : int, default=0
@@ -179,7 +180,7 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         tol: float = 1e-6,
         max_iter: int = 1000,
         cv: Any = None,
-        random_state: Any = None,
+        random_state: Any = 0,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -453,7 +454,7 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if self.cv is None or isinstance(self.cv, Integral):
             splitter = SoftStratifiedKFold(
                 5 if self.cv is None else self.cv,
-                shuffle=self.random_state is not None,
+                shuffle=True,
                 random_state=self.random_state,
             )
         else:
