@@ -2,13 +2,11 @@
 
 from contextlib import contextmanager
 from functools import partial
-from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_scalar
 
 from sklearn_kl._data.encode import expected_accuracy, resolve_targets
 from sklearn_kl._data.features import validate_features
@@ -21,9 +19,10 @@ from sklearn_kl._fit.report import (
     with_callbacks,
 )
 from sklearn_kl._fit.train import Settings, train
+from sklearn_kl._numbers import check_number, check_whole, is_whole
 from sklearn_kl._parametric import ParametricClassifier
+from sklearn_kl._sklearn import InvalidParameterError
 from sklearn_kl._warn import warn_caller
-from sklearn_kl.models import LinearSoftmax
 from sklearn_kl.models._names import make_model
 from sklearn_kl.solvers._methods import make_solver
 
@@ -233,7 +232,9 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
             n_starts = 1 if model.convex else self.n_init
             with FitReport(self, attributes, data, n_starts) as report:
                 given = data["X"]
-                (outcome,) = self._train(model, X, targets, given, [self.C], start, report)
+                (outcome,) = self._train(
+                    model, X, targets, given, [_check_C(self.C)], start, report
+                )
                 self._store(model, outcome, targets.classes, X.dtype)
         self._warn_if_not_converged(outcome.result, X.dtype)
         return self
@@ -345,15 +346,17 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         return expected_accuracy(y, codes, self.classes_, sample_weight)
 
     def _check_params(self):
-        check_scalar(self.C, "C", Real, min_val=0, include_boundaries="neither")
-        check_scalar(self.tol, "tol", Real, min_val=0)
-        check_scalar(self.max_iter, "max_iter", Integral, min_val=1)
-        check_scalar(self.l1_ratio, "l1_ratio", Real, min_val=0, max_val=1)
-        check_scalar(self.n_init, "n_init", Integral, min_val=1)
-        if np.isnan([self.C, self.tol, self.l1_ratio]).any():
-            raise ValueError(
-                f"C, tol and l1_ratio must be numbers, got C={self.C}, tol={self.tol} and "
-                f"l1_ratio={self.l1_ratio}."
+        _check_C(self.C)
+        check_number(self.tol, "tol", "a number of at least 0, in nats", low=0, closed="low")
+        check_number(
+            self.l1_ratio, "l1_ratio", "a number from 0 to 1", low=0, high=1, closed="both"
+        )
+        check_whole(self.max_iter, "max_iter")
+        check_whole(self.n_init, "n_init")
+        if self.n_jobs is not None and not (is_whole(self.n_jobs) and self.n_jobs != 0):
+            raise InvalidParameterError(
+                f"n_jobs must be a number of threads, -1 for all processors or None for as many as "
+                f"BLAS would use, got {self.n_jobs!r}."
             )
         if self.prior is not None and (
             not hasattr(self.prior, "mix") or isinstance(self.prior, type)
@@ -466,17 +469,14 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
             f"objective is an estimated {result.gap:.1e} nats above its minimum{certified}, and "
             f"tol={self.tol:.1e}; the gradient norm is {np.linalg.norm(result.gradient):.1e}. "
             f"Increase max_iter (now {self.max_iter}) or tol, or add a penalty with a smaller C "
-            f"(now {self.C:g}). {rounding}The solver said: {result.message}",
+            f"(now {float(self.C):g}). {rounding}The solver said: {result.message}",
             ConvergenceWarning,
         )
 
 
 def _predictive(model, classes, theta, dtype):
     """Fitted attributes that predictions need."""
-    attributes = {"model_": model, "classes_": classes}
-    if not isinstance(model, LinearSoftmax):
-        attributes["theta_"] = theta
-    return attributes | model.fitted_attributes(theta, dtype)
+    return {"model_": model, "classes_": classes} | model.state(theta, dtype)
 
 
 @contextmanager
@@ -490,6 +490,12 @@ def _kept_on_error(clf):
             delattr(clf, name)
         vars(clf).update(before)
         raise
+
+
+def _check_C(C):
+    """Return C as a float."""
+    allowed = "a number greater than 0, or np.inf for no penalty"
+    return check_number(C, "C", allowed, low=0, closed="high")
 
 
 def _check_Cs(Cs):

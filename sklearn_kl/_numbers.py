@@ -30,11 +30,16 @@ def check_whole(value: Any, name: str, *, least: int = 1) -> int:
     InvalidParameterError
         If it is something else. As in scikit-learn, that is both a ValueError and a TypeError.
     """
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or value < least:
+    if not is_whole(value) or value < least:
         raise InvalidParameterError(
             f"{name} must be a whole number of at least {least}, got {value!r}."
         )
     return int(value)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether something is a whole number; True and False are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
 
 
 def check_number(

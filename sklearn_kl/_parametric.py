@@ -18,8 +18,7 @@ from sklearn_kl._data.lanes import deal_lanes
 from sklearn_kl._data.simplex import log_softmax
 from sklearn_kl._export import to_logistic_regression
 from sklearn_kl._typing import MatrixLike
-from sklearn_kl.models import LinearSoftmax, OrdinalSoftmax
-from sklearn_kl.models._names import make_model
+from sklearn_kl.models._names import MODELS, make_model
 
 # Rows whose logits overflow are brought nearer in steps by this factor.
 _STEP = 2.0**-16
@@ -27,9 +26,15 @@ _MAX_STEPS = 128
 
 
 def _has_coef(clf):
-    """Say whether the model is linear in the features; an attribute error tells what it is."""
-    if not make_model(clf.model, clf.fit_intercept).linear_in_features:
-        raise AttributeError(f"Only linear models have coef_, and this one is {clf.model!r}.")
+    """Say whether the model is linear in the features; an attribute error tells what it is.
+
+    Parameters may have been set since a fit: what was fitted counts.
+    """
+    fitted = getattr(clf, "model_", None)
+    model = make_model(clf.model, clf.fit_intercept) if fitted is None else fitted
+    if not model.linear_in_features:
+        found = clf.model if fitted is None else fitted
+        raise AttributeError(f"Only linear models have coef_, and this one is {found!r}.")
     return True
 
 
@@ -166,16 +171,17 @@ class ParametricClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        # Classes without an order are more than it can learn.
-        by_name = isinstance(self.model, str) and self.model == "ordinal"
-        tags.classifier_tags.poor_score = by_name or isinstance(self.model, OrdinalSoftmax)
+        # Classes without an order are more than a model of ordered ones can learn.
+        model = MODELS.get(self.model) if isinstance(self.model, str) else self.model
+        tags.classifier_tags.poor_score = getattr(model, "ordered", False)
         return tags
 
     def _last_theta(self):
         """Parameters of the last fit."""
-        if isinstance(self.model_, LinearSoftmax):
-            return self.model_.join(self._dense_coef().T, self.intercept_).astype(np.float64)
-        return self.theta_
+        attributes = dict(vars(self))
+        if issparse(attributes.get("coef_")):
+            attributes["coef_"] = self._dense_coef()
+        return self.model_.theta_from(attributes)
 
     def _compute_logits(self, X):
         """Logits of all rows, shape (n_samples, n_logits), block by block to save memory."""

@@ -15,7 +15,7 @@ from sklearn_kl._fit.certificate import certified_gap
 from sklearn_kl._fit.objective import Objective
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._fit.report import FitReport
-from sklearn_kl.models import LinearSoftmax, ParametricModel, Preconditioner
+from sklearn_kl.models import ParametricModel, Preconditioner
 from sklearn_kl.solvers import Result, Solver
 from sklearn_kl.solvers._base import Iteration
 
@@ -213,8 +213,9 @@ def _judge(
 ) -> Outcome:
     """Return the Outcome: what the result means for the targets that the model is judged by."""
     theta = result.theta
-    linear = isinstance(objective.model, LinearSoftmax)
-    gap = certified_gap(objective, theta, result.value, result.gradient) if linear else None
+    gap = None
+    if objective.model.certified:
+        gap = certified_gap(objective, theta, result.value, result.gradient)
     if apart is not None:
         return Outcome(result, apart.cross_entropy(theta), apart.lower_bound, gap, path)
     cross_entropy = result.value - objective.penalty.value(theta)

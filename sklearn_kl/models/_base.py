@@ -148,12 +148,16 @@ class ParametricModel(BaseEstimator):
     linear_in_features : bool
         Class attribute: whether the logits are affine in the features, so that
         `fitted_attributes` gives ``coef_`` and ``intercept_`` as linear classifiers have them.
+    certified : bool
+        Class attribute: whether duality bounds the distance from the minimum. The certificate
+        needs weights that are all penalised, beside intercepts: theta as LinearSoftmax has it.
     """
 
     convex = False
     ordered = False
     linear_in_theta = False
     linear_in_features = False
+    certified = False
     n_features: int
     n_logits: int
 
@@ -283,3 +287,28 @@ class ParametricModel(BaseEstimator):
         dict
         """
         return {}
+
+    def state(self, theta, dtype):
+        """Return the attributes that predictions of a fitted estimator need.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+        dtype : dtype
+            That of X.
+
+        Returns
+        -------
+        dict
+            Those of `fitted_attributes`, and `theta_` where these do not say all.
+        """
+        return {"theta_": theta} | self.fitted_attributes(theta, dtype)
+
+    def theta_from(self, attributes):
+        """Return theta, given a mapping that holds what `state` returned.
+
+        Returns
+        -------
+        ndarray of shape (n_params,), float64
+        """
+        return attributes["theta_"]

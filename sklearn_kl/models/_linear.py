@@ -36,6 +36,7 @@ class LinearSoftmax(ParametricModel):
     convex = True
     linear_in_theta = True
     linear_in_features = True
+    certified = True
 
     def __init__(self, fit_intercept=True):
         self.fit_intercept = fit_intercept
@@ -102,3 +103,12 @@ class LinearSoftmax(ParametricModel):
             "coef_": np.ascontiguousarray(weights.T, dtype=dtype),
             "intercept_": intercept.astype(dtype),
         }
+
+    def state(self, theta, dtype):
+        """Return coef_ and intercept_, which say all."""
+        return self.fitted_attributes(theta, dtype)
+
+    def theta_from(self, attributes):
+        """Return theta, given coef_ and intercept_."""
+        weights = np.asarray(attributes["coef_"]).T
+        return self.join(weights, attributes["intercept_"]).astype(np.float64)

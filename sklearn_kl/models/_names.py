@@ -2,7 +2,8 @@
 
 from sklearn_kl.models._base import ParametricModel
 from sklearn_kl.models._linear import LinearSoftmax
-from sklearn_kl.models._mlp import LowRankSoftmax, MLPSoftmax
+from sklearn_kl.models._low_rank import LowRankSoftmax
+from sklearn_kl.models._mlp import MLPSoftmax
 from sklearn_kl.models._ordinal import OrdinalSoftmax
 
 MODELS: dict[str, type[ParametricModel]] = {

@@ -69,12 +69,7 @@ def test_fit_intercept_belongs_to_the_name_linear(model):
     assert not by_instance.intercept_.any()
 
 
-@pytest.mark.parametrize("params", [{"n_init": 0}, {"l1_ratio": -0.1}, {"l1_ratio": 1.5}])
-def test_parameters_out_of_range(params):
-    with pytest.raises(ValueError, match=next(iter(params))):
-        KLClassifier(**params).fit(X, VOTES)
-    with pytest.raises(ValueError, match="l1_ratio must be numbers|l1_ratio"):
-        KLClassifier(l1_ratio=float("nan")).fit(X, VOTES)
+def test_what_is_no_prior():
     with pytest.raises(ValueError, match="prior must be None or a KLToPrior"):
         KLClassifier(prior=[0.5, 0.5]).fit(X, VOTES)
 
@@ -260,6 +255,63 @@ def test_the_fitted_model_shares_no_list_with_its_parameters():
     before = clf.predict_proba(X)
     sizes[0] = 7
     assert_array_equal(clf.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("model", [LinearSoftmax(), LinearSoftmax(False), *NON_CONVEX])
+@pytest.mark.parametrize("n_logits", [1, 3])
+def test_theta_comes_back_from_what_a_fitted_estimator_holds(model, n_logits):
+    bound = model.bind(4, n_logits)
+    theta = np.random.default_rng(0).normal(size=bound.n_params)
+    assert_array_equal(bound.theta_from(bound.state(theta, np.dtype(float))), theta)
+
+
+def test_what_was_fitted_says_whether_there_are_coefficients():
+    """Parameters that are set after a fit are those of the next."""
+    clf = KLClassifier().fit(X, VOTES).set_params(model="mlp")
+    before = clf.predict_proba(X)
+    assert_allclose(clf.sparsify().predict_proba(X), before, rtol=1e-12)
+    clf.densify().to_logistic_regression()
+    clf = KLClassifier("mlp", tol=0.1).fit(X, VOTES).set_params(model="linear")
+    assert not hasattr(clf, "sparsify")
+
+
+@pytest.mark.parametrize("model", ["ordinal", OrdinalSoftmax()])
+def test_models_of_ordered_classes_say_so(model):
+    assert KLClassifier(model).__sklearn_tags__().classifier_tags.poor_score
+    for other in ("linear", "mlp", LowRankSoftmax(), "no model", None):
+        assert not KLClassifier(other).__sklearn_tags__().classifier_tags.poor_score
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"C": 0}, "C must be a number greater than 0, or np.inf for no penalty, got 0"),
+        ({"C": "1"}, "C must be a number greater than 0"),
+        ({"C": True}, "C must be a number greater than 0"),
+        ({"C": float("nan")}, "C must be a number greater than 0"),
+        ({"tol": -1}, "tol must be a number of at least 0, in nats, got -1"),
+        ({"l1_ratio": 2}, "l1_ratio must be a number from 0 to 1, got 2"),
+        ({"max_iter": 0.5}, "max_iter must be a whole number of at least 1, got 0.5"),
+        ({"n_init": True}, "n_init must be a whole number of at least 1, got True"),
+        ({"n_jobs": 0}, "n_jobs must be a number of threads, -1 for all processors or None"),
+        ({"n_jobs": 1.5}, "n_jobs must be a number of threads.*got 1.5"),
+        ({"n_jobs": True}, "n_jobs must be a number of threads.*got True"),
+        ({"n_jobs": "two"}, "n_jobs must be a number of threads.*got 'two'"),
+        ({"model": LowRankSoftmax(True)}, "rank must be a whole number of at least 1, got True"),
+        ({"model": LowRankSoftmax(2.0)}, "rank must be a whole number of at least 1, got 2.0"),
+        ({"model": MLPSoftmax(True)}, "hidden_layer_sizes must be .*got True"),
+        ({"model": MLPSoftmax((3, False))}, r"hidden_layer_sizes must be .*got \(3, False\)"),
+    ],
+)
+def test_what_is_out_of_range_is_named(params, message):
+    with pytest.raises(ValueError, match=message):
+        KLClassifier(**params).fit(X, VOTES)
+
+
+@pytest.mark.parametrize("C", [10**20, 10**400, np.float32(1e20), np.int64(10**18)])
+def test_C_may_be_a_whole_number_of_any_size(C):
+    clf, free = KLClassifier(C=C).fit(X, VOTES), KLClassifier(C=np.inf).fit(X, VOTES)
+    assert clf.cross_entropy_ == pytest.approx(free.cross_entropy_, abs=1e-6)
 
 
 def test_inference_takes_no_penalty_for_none():
