@@ -147,7 +147,7 @@ def named_numbers(values: Any, name: str) -> tuple[Any, list | None]:
         raise ValueError(f"{name} names no class: give a number for at least one.")
     for label, value in zip(names, numbers, strict=True):
         if not isinstance(value, Real):
-            raise ValueError(f"{name} gives {label!r} the value {value!r}, which is no number.")
+            raise ValueError(f"{name} gives {label!r} the value {value!r}, which is not a number.")
     return numbers, names
 
 

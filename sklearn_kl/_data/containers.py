@@ -156,7 +156,7 @@ def read_column(values: Any, name: str) -> NDArray:
     Returns
     -------
     ndarray of shape (n_entries,)
-        Of objects where an entry is missing and the others are no floats; `is_missing` finds it.
+        Of objects where an entry is missing and the others are not floats; `is_missing` finds it.
 
     Raises
     ------
@@ -211,6 +211,14 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, Number | np.generic) and bool(value != value)
 
 
+def unmask(values: Any) -> Any:
+    """Return a masked array as objects, None where it is masked; anything else as it is."""
+    mask = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
+    if mask is None or not mask.any():
+        return values
+    return np.where(mask, None, np.asarray(values, dtype=object))
+
+
 def mixes_types(values: NDArray) -> bool:
     """Say whether an array of objects holds both strings and others, which do not sort."""
     if values.dtype.kind != "O":
@@ -219,6 +227,7 @@ def mixes_types(values: NDArray) -> bool:
 
 
 def _as_array(values: Any, name: str) -> NDArray:
+    values = unmask(values)
     try:
         return np.asarray(values)
     except ValueError as error:

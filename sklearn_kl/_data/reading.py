@@ -110,7 +110,7 @@ def _warn_of_a_column(n_rows: int, name: str) -> None:
 
 
 def _check_labels(y: NDArray, order: NDArray | None, name: str, numbers_are_named: bool) -> NDArray:
-    """Raise for 1-D values that are no labels."""
+    """Raise for 1-D values that are not labels."""
     if y.dtype.kind != "f":
         missing = is_missing(y)
         if missing.any():

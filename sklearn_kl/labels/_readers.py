@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kl._data.classes import check_distinct, split_mapping
@@ -17,6 +18,7 @@ from sklearn_kl._data.containers import (
     is_missing,
     read_column,
     read_keys,
+    unmask,
 )
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._typing import MatrixLike
@@ -123,7 +125,7 @@ def label_counts_to_targets(
     Raises
     ------
     ValueError
-        If an entry is no dict, a count is no finite number of at least 0, a label is not in
+        If an entry is not a dict, a count is not a finite number of at least 0, a label is not in
         `classes`, or there are no votes.
 
     See Also
@@ -145,7 +147,7 @@ def label_counts_to_targets(
             if not (isinstance(count, Real) and 0 <= float(count) < np.inf):
                 raise ValueError(
                     f"counts holds {count!r} for the label {label!r} of the sample "
-                    f"{samples[number]!r}: counts are finite numbers, at least 0."
+                    f"{samples.tolist()[number]!r}: counts are finite numbers, at least 0."
                 )
             row.append(number)
             labels.append(label)
@@ -177,8 +179,8 @@ def label_lists_to_targets(
     ----------
     labels : sequence, Series or dict of str or list
         For every sample its labels, as text with a separator or as a list. The index of a Series,
-        or the keys of a dict, name the samples. An empty or missing cell is a sample without votes,
-        an empty place in a cell an abstention.
+        or the keys of a dict, name the samples. An empty or missing cell is a sample without votes;
+        an empty place in a cell is an abstention.
     annotators : sequence, Series or dict of str or list, default=None
         For every sample who gave the labels, in the same order, such as "Ann1,Ann2,Ann3".
     weights : dict or Series, default=None
@@ -201,7 +203,7 @@ def label_lists_to_targets(
     Raises
     ------
     ValueError
-        If a sample has more or fewer annotators than labels, text is no number though `classes`
+        If a sample has more or fewer annotators than labels, text is not a number though `classes`
         are, or in the cases of `votes_to_targets`.
 
     See Also
@@ -231,7 +233,7 @@ def label_lists_to_targets(
         names = entries if annotators is None else _split(group, sep)
         if len(names) != len(entries):
             raise ValueError(
-                f"The sample {samples[number]!r} has {len(entries)} labels, {cell!r}, but "
+                f"The sample {samples.tolist()[number]!r} has {len(entries)} labels, {cell!r}, but "
                 f"{len(names)} annotators, {group!r}. Every label needs the annotator who gave it."
             )
         row += [number] * len(entries)
@@ -264,7 +266,7 @@ def annotation_dicts_to_targets(
     ----------
     annotations : sequence, Series or dict of dicts
         One ``{annotator: label}`` for every sample. The index of a Series, or the keys of a dict,
-        name the samples. None is a sample without votes, a missing label an abstention.
+        name the samples. None is a sample without votes; a missing label is an abstention.
     weights : dict or Series, default=None
         Non-negative weight of every annotator, ``{annotator: weight}``.
     classes : array-like of shape (n_classes,), default=None
@@ -283,7 +285,7 @@ def annotation_dicts_to_targets(
     Raises
     ------
     ValueError
-        If an entry is no dict, or in the cases of `votes_to_targets`.
+        If an entry is not a dict, or in the cases of `votes_to_targets`.
 
     See Also
     --------
@@ -430,7 +432,12 @@ def _label_matrix(matrix: Any) -> NDArray:
             )
         flat = read_column([label for row in matrix for label in row], "matrix")
         return flat.reshape(len(matrix), -1)
-    array = np.asarray(matrix)
+    if sp.issparse(matrix):
+        raise ValueError(
+            "matrix is sparse, where a place that is left out reads as the label 0: pass "
+            "matrix.toarray(), with abstain=0 if that means that no label was given."
+        )
+    array = np.asarray(unmask(matrix))
     if array.ndim != 2:
         raise ValueError(
             "matrix must have one row per sample and one column per annotator, got the shape "
@@ -503,8 +510,9 @@ def _pairs(entry: Any, samples: NDArray, number: int, name: str, form: str) -> l
     if _is_gap(entry):
         return []
     raise ValueError(
-        f"{name} must hold one dict {form} per sample, but the sample {samples[number]!r} has "
-        f"{entry!r}. Lists of counts of the same length are a matrix: numpy.array({name})."
+        f"{name} must hold one dict {form} per sample, but the sample "
+        f"{samples.tolist()[number]!r} has {entry!r}. Lists of counts of the same length are a "
+        f"matrix: numpy.array({name})."
     )
 
 
@@ -546,7 +554,7 @@ def _number(text: str) -> float | int:
         value = float(text)
     except ValueError as error:
         raise ValueError(
-            f"The label {text!r} is no number, but the classes are. Give classes of strings."
+            f"The label {text!r} is not a number, but the classes are. Give classes of strings."
         ) from error
     return int(value) if value.is_integer() else value
 
@@ -558,7 +566,7 @@ def _check_any(labels: list, name: str) -> None:
 
 def _marks(indicators: Any) -> NDArray[np.bool_]:
     """Return where an answer marks a class."""
-    array = np.asarray(indicators)
+    array = indicators.toarray() if sp.issparse(indicators) else np.asarray(indicators)
     if array.ndim != 2:
         raise ValueError(
             "indicators must have one row per answer and one column per class, got the shape "
@@ -570,7 +578,7 @@ def _marks(indicators: Any) -> NDArray[np.bool_]:
     if wrong.any():
         raise ValueError(
             f"indicators holds {flat[wrong][0]!r}, but its entries are 0 or 1. Leave out columns "
-            "that are no class."
+            "that are not classes."
         )
     return array.astype(bool)
 

@@ -52,7 +52,7 @@ def smooth_labels(
     Raises
     ------
     ValueError
-        If `epsilon` is not in [0, 1], or `prior` names other classes or is no distribution.
+        If `epsilon` is not in [0, 1], or `prior` names other classes or is not a distribution.
 
     References
     ----------

@@ -338,6 +338,8 @@ def _check_weights(weight: NDArray) -> None:
         value = weight[wrong.argmax()]
         what = "Negative values" if value < 0 else "Values that are not finite"
         raise ValueError(f"{what} in weights: {value:g}. Weights are finite and at least 0.")
+    if not weight.any():
+        raise ValueError("No vote has a weight above 0: there is nothing to count.")
 
 
 def _annotator_codes(annotators: NDArray, valid: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -23,8 +23,8 @@ class OrdinalSoftmax(ParametricModel):
         P(y <= k | x) = sigmoid(t_k - w' x),  t_1 < t_2 < ... < t_(K-1)
         z_k = log q_k = log(P(y <= k | x) - P(y <= k - 1 | x))
 
-    A class more costs one parameter, where a linear softmax model needs as many as there are
-    features. The odds of a class of at most k change with x by the same factor for every k. With
+    Each extra class costs one parameter, where a linear softmax model needs as many as there are
+    features. The odds of class k or lower change with x by the same factor for every k. With
     two classes it is logistic regression.
 
     theta holds w, which the penalty applies to, then t_1 and the logarithms of the differences of

@@ -2,6 +2,7 @@
 
 import copy
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -13,7 +14,7 @@ from sklearn_kl._data.containers import is_frame, refuse_container
 from sklearn_kl._data.distributions import check_distributions
 from sklearn_kl._data.encode import column_names, encode_targets
 from sklearn_kl._data.rows import check_row_order
-from sklearn_kl._data.targets import BLOCK_NUMBERS
+from sklearn_kl._data.targets import BLOCK_NUMBERS, Targets
 
 
 class KLToPrior(BaseEstimator):
@@ -83,11 +84,11 @@ class KLToPrior(BaseEstimator):
     0.086
     """
 
-    def __init__(self, prior, *, strength=1.0):
+    def __init__(self, prior: Any, *, strength: float = 1.0) -> None:
         self.prior = prior
         self.strength = strength
 
-    def mix(self, targets, X):
+    def mix(self, targets: Targets, X: Any) -> Targets:
         """Return targets of strength ``t_ik + strength * w_i * prior_ik``.
 
         Parameters
@@ -105,7 +106,7 @@ class KLToPrior(BaseEstimator):
         Raises
         ------
         ValueError
-            If the strength is not a finite number of at least 0, if the prior's rows are no
+            If the strength is not a finite number of at least 0, if the prior's rows are not
             distributions, or if its rows or classes do not match those of the targets.
         NotFittedError
             If the prior is a classifier without `classes_`.
@@ -126,7 +127,7 @@ class KLToPrior(BaseEstimator):
         _add_strengths(mixed, targets, self.strength)
         return encode_targets(mixed, classes=targets.classes, name="y plus the prior")
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return `prior` and `strength`; the parameters of the prior are not included.
 
         Parameters
@@ -141,7 +142,7 @@ class KLToPrior(BaseEstimator):
         """
         return super().get_params(deep=False)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set `prior` or `strength`.
 
         Parameters

@@ -233,7 +233,7 @@ def test_text_with_gaps_other_separators_and_numbers():
             lambda: label_lists_to_targets(["1,0"], annotators=["Ann1,"]),
             "annotators holds missing values",
         ),
-        (lambda: label_lists_to_targets(["1,x"], classes=[0, 1]), "label 'x' is no number"),
+        (lambda: label_lists_to_targets(["1,x"], classes=[0, 1]), "label 'x' is not a number"),
         (lambda: label_lists_to_targets(["", None]), "labels holds no vote"),
         (lambda: annotation_dicts_to_targets([["a", "b"]]), "one dict {annotator: label} per"),
         (lambda: indicators_to_targets([[2, 0]], ["t"]), "indicators holds 2|holds np.int64.2"),
@@ -250,3 +250,24 @@ def test_text_with_gaps_other_separators_and_numbers():
 def test_errors_name_the_argument_and_the_way_out(read, message):
     with pytest.raises(ValueError, match=f"(?s){message}"):
         read()
+
+
+def test_what_is_masked_is_missing():
+    labels = np.ma.array([[0, 1], [1, 1]], mask=[[0, 1], [0, 0]])
+    np.testing.assert_array_equal(annotator_matrix_to_targets(labels).counts, [[1, 0], [0, 2]])
+    long = votes_to_targets([0, 0, 1, 1], labels.ravel())
+    np.testing.assert_array_equal(long.counts, [[1, 0], [0, 2]])
+    assert long.classes.tolist() == [0, 1]
+
+
+def test_sparse_matrices_of_votes():
+    with pytest.raises(ValueError, match=r"matrix is sparse.*matrix.toarray\(\), with abstain=0"):
+        annotator_matrix_to_targets(sp.csr_array([[1, 0], [0, 2]]))
+    marks = np.array([[1, 0], [1, 1]])
+    expected = indicators_to_targets(marks, ["s", "t"])
+    assert_same(indicators_to_targets(sp.csr_array(marks), ["s", "t"]), expected)
+
+
+def test_votes_without_weight_are_nothing_to_count():
+    with pytest.raises(ValueError, match="No vote has a weight above 0"):
+        label_counts_to_targets([{"a": 0}, {"b": 0}])

@@ -297,8 +297,8 @@ def test_rows_of_the_prior_in_another_order_are_not_paired():
 @pytest.mark.parametrize(
     "prior, message",
     [
-        ({0: "a", 1: 1.0}, "prior gives 0 the value 'a', which is no number"),
-        (pd.Series([[0.2, 0.8]]), "prior gives 0 the value .0.2, 0.8., which is no number"),
+        ({0: "a", 1: 1.0}, "prior gives 0 the value 'a', which is not a number"),
+        (pd.Series([[0.2, 0.8]]), "prior gives 0 the value .0.2, 0.8., which is not a number"),
         ({}, "prior names no class"),
         (pd.Series([0.5, 0.5], index=[0, 0]), "index of prior must not repeat an entry"),
         (
