@@ -216,7 +216,9 @@ def unmask(values: Any) -> Any:
     mask = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
     if mask is None or not mask.any():
         return values
-    return np.where(mask, None, np.asarray(values, dtype=object))
+    objects = np.array(values, dtype=object)
+    objects[mask] = None
+    return objects
 
 
 def mixes_types(values: NDArray) -> bool:
