@@ -72,6 +72,8 @@ def test_many_classes_have_no_numbers():
     ).plot()
     assert not display.axes_[0].texts
     assert len(display.figure_.axes) == 5
+    lowest = [panel.xaxis.get_tick_params()["labelbottom"] for panel in display.axes_]
+    assert lowest == [False, True, True, True, True]
 
 
 def test_refuses_a_model_that_knows_no_annotators(fitted):

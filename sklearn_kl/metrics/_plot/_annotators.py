@@ -20,7 +20,7 @@ _PANELS_IN_A_LINE = 4
 
 
 class AnnotatorConfusionDisplay:
-    """A panel for every annotator: what they say (columns) where the class is another (rows).
+    """A panel for every annotator: how often they say what (columns) by hidden class (rows).
 
     Every panel has the number of votes that its matrix rests on: with few votes it is mostly the
     prior's.
@@ -161,11 +161,20 @@ class AnnotatorConfusionDisplay:
         ):
             self.images_.append(_draw_matrix(panel, matrix, class_names(self.classes), kwargs))
             panel.set_title(f"{person} ({n_votes} vote{'' if n_votes == 1 else 's'})", fontsize=10)
-        self.axes_[0].set_ylabel("Class")
-        self.axes_[0].set_xlabel("What the annotator says")
-        if ax is None and self.estimator_name is not None:
-            self.figure_.suptitle(self.estimator_name)
+        self._label(whole_figure=ax is None)
         return self
+
+    def _label(self, *, whole_figure):
+        """Name the axes: once in a figure of our own, of others' at the first and last panel."""
+        said, hidden = "What the annotator says", "Hidden class"
+        if whole_figure:
+            self.figure_.supxlabel(said, fontsize="medium")
+            self.figure_.supylabel(hidden, fontsize="medium")
+            if self.estimator_name is not None:
+                self.figure_.suptitle(self.estimator_name)
+        else:
+            self.axes_[0].set_ylabel(hidden)
+            self.axes_[-1].set_xlabel(said)
 
     def _panels(self, ax, n_panels):
         """Return an axes for each annotator."""
@@ -185,6 +194,8 @@ class AnnotatorConfusionDisplay:
             )
             for unused in grid.ravel()[n_panels:]:
                 figure.delaxes(unused)
+            for lowest in grid.ravel()[max(0, n_panels - n_columns) : n_panels]:
+                lowest.tick_params(labelbottom=True)
             return grid.ravel()[:n_panels]
         axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
         if len(axes) != n_panels:
