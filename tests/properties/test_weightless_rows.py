@@ -1,6 +1,7 @@
 """Rows that weigh nothing are absent, whatever finite numbers fill them."""
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -118,7 +119,7 @@ def judge(X_fit, y, weight):
 def draw(X_fit, y, weight):
     display = metrics.ReliabilityDisplay.from_estimator(FITTED, X_fit, y, sample_weight=weight)
     lines = [line.get_ydata() for line in display.ax_.get_lines()]
-    mpl.pyplot.close("all")
+    plt.close("all")
     return np.concatenate(lines)
 
 
