@@ -452,8 +452,15 @@ class AnnotatorClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if np.count_nonzero(data.votes.n_votes) < 2:
             return {}
         if self.cv is None or isinstance(self.cv, Integral):
+            n_folds = 5 if self.cv is None else check_whole(self.cv, "cv", least=2)
+            n_voted = np.count_nonzero(data.votes.totals)
+            if n_voted < n_folds:
+                raise ValueError(
+                    f"cv means {n_folds} folds of items, but only {n_voted} items have votes. Use "
+                    'fewer folds, or choose the model by annotators="equal" or "confusion".'
+                )
             splitter = SoftStratifiedKFold(
-                5 if self.cv is None else self.cv,
+                n_folds,
                 shuffle=True,
                 random_state=self.random_state,
             )

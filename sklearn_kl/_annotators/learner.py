@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
@@ -15,6 +16,10 @@ from sklearn_kl._data.encode import encode_targets
 from sklearn_kl._data.rows import take_rows
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._replicated import ReplicatedRows
+from sklearn_kl._temperature import TemperatureScaler
+
+# These hand a matrix of targets on to their estimator as it is.
+_WRAPPERS = (TemperatureScaler, GridSearchCV, RandomizedSearchCV)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +141,7 @@ def takes_matrices(classifier: Any) -> bool:
     last = _last_step(classifier)
     if isinstance(last, (KLClassifier, ReplicatedRows)):
         return True
-    inner = getattr(last, "estimator", None)
-    return inner is not None and takes_matrices(inner)
+    return isinstance(last, _WRAPPERS) and takes_matrices(last.estimator)
 
 
 def replicate(classifier: Any) -> Any:

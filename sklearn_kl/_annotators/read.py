@@ -97,14 +97,7 @@ def _cells_of_frame(frame):
         present = np.flatnonzero(~is_missing(values))
         rows.append(present)
         labels.append(_whole(values[present], values))
-    order = orders[0] if orders else None
-    if any((other is None) != (order is None) for other in orders) or any(
-        not np.array_equal(order, other) for other in orders if order is not None
-    ):
-        raise ValueError(
-            "Some columns of y are ordered categories, and others are not or have another order. "
-            "Give all columns the same ordered categories."
-        )
+    order = _common_order(orders)
     columns = np.repeat(np.arange(len(names)), [len(part) for part in rows])
     kinds = {part.dtype.kind for part in labels if len(part)}
     if len(kinds) > 1:
@@ -112,6 +105,18 @@ def _cells_of_frame(frame):
     together = np.concatenate([part for part in labels if len(part)] or [np.empty(0)])
     cells = np.concatenate(rows or [columns]), columns, read_column(together, "y")
     return (len(frame), len(names)), names, order, cells
+
+
+def _common_order(orders):
+    """Return the order of categories that all columns have, or None if none has one."""
+    if all(order is None for order in orders):
+        return None
+    if not all(order is not None and np.array_equal(order, orders[0]) for order in orders):
+        raise ValueError(
+            "Some columns of y are ordered categories, and others are not or have another order. "
+            "Give all columns the same ordered categories."
+        )
+    return orders[0]
 
 
 def _cells_of_sparse(y):
