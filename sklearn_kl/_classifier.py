@@ -12,6 +12,7 @@ from sklearn_kl._data.encode import expected_accuracy, resolve_targets
 from sklearn_kl._data.features import validate_features
 from sklearn_kl._data.reading import sorts_strings
 from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._data.votes import mean_vote_noise
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._fit.report import (
     CallbackSupportMixin,
@@ -43,8 +44,9 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
     Labels are one-hot rows, and J of the linear model is then exactly the objective of
     :class:`sklearn.linear_model.LogisticRegression` with the same C. A row of a
     distribution or of counts weighs its total, so counts are the same as repeated labels. The
-    cross-entropy exceeds the entropy of the targets, which no model can change, by the KL
-    divergence: that is what training reduces.
+    cross-entropy exceeds the entropy of the targets given, which no model can change, by the KL
+    divergence: that is what training reduces. With votes for targets, it is the divergence from the
+    votes, not from the truth behind them.
 
     Parameters
     ----------
@@ -109,9 +111,17 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
     cross_entropy_ : float
         Mean cross-entropy of the training targets under the model, nats. Rows weigh their mass.
     target_entropy_ : float
-        Mean entropy of the training targets, nats: the least that any model could reach.
+        Mean entropy of the training targets, nats: no model has a lower cross-entropy on them. That
+        of votes, a sample, is less than that of the distributions that they were drawn from.
     kl_divergence_ : float
-        Mean KL divergence from the model to the training targets, nats: the difference.
+        Mean KL divergence of the model from the training targets, nats: the difference. Where these
+        are votes it is no distance from the truth: see `vote_noise_`, and
+        :func:`sklearn_kl.metrics.kl_to_truth` for votes that were held out.
+    vote_noise_ : float or None
+        What `kl_divergence_` would be on average if the model were the truth, nats: it comes from
+        the number of votes alone. A model that was fitted to the votes comes closer to them. None
+        where the targets are not counts of several votes, or classes have weights. Of evenly spaced
+        rows if there are so many, with so many votes, that it would take long.
     optimality_gap_ : float or None
         Certified upper bound, by duality, of the distance of the mean objective from its minimum,
         nats. It can be far above the real distance when the penalty is weak. None where there is
@@ -236,6 +246,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
                     model, X, targets, given, [_check_C(self.C)], start, report
                 )
                 self._store(model, outcome, targets.classes, X.dtype)
+                self._store_vote_noise(X, targets)
         self._warn_if_not_converged(outcome.result, X.dtype)
         return self
 
@@ -291,6 +302,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         checked, targets = reader._check_data(X, y, sample_weight, target_proba)
         path = []
         for clf, result in reader._fit_along(Cs, checked, targets, X):
+            clf._store_vote_noise(checked, targets)
             clf._warn_if_not_converged(result, checked.dtype)
             path.append(clf)
         return path
@@ -455,6 +467,12 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         self.optimality_gap_ = outcome.gap
         self.loss_path_ = outcome.loss_path
         self.converged_ = result.converged
+
+    def _store_vote_noise(self, X, targets):
+        """Set what the number of votes explains; apart, since folds of a search need none."""
+        self.vote_noise_ = mean_vote_noise(
+            targets, lambda rows: self._to_proba(self._compute_logits(X[rows]).astype(np.float64))
+        )
 
     def _warn_if_not_converged(self, result, dtype):
         if result.converged or result.stopped:

@@ -89,8 +89,12 @@ class ParametricClassifier(ClassifierMixin, BaseEstimator):
             Columns in the order of `classes_`; rows sum to one.
         """
         logits = self.decision_function(X)
-        if logits.ndim == 1:
-            return np.column_stack([expit(-logits), expit(logits)])
+        return self._to_proba(logits[:, None] if logits.ndim == 1 else logits)
+
+    def _to_proba(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of every class, from logits of shape (n_samples, n_logits)."""
+        if self.model_.n_logits == 1:
+            return np.column_stack([expit(-logits[:, 0]), expit(logits[:, 0])])
         return np.exp(log_softmax(logits))
 
     def predict_log_proba(self, X: MatrixLike) -> np.ndarray:

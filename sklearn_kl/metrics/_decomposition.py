@@ -8,11 +8,11 @@ from scipy.optimize import minimize
 from scipy.special import xlogy
 
 from sklearn_kl._data import simplex
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.votes import class_vote_noise, votes_per_row
 from sklearn_kl._numbers import check_whole
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import weighted_pair
-from sklearn_kl.metrics._vote_noise import class_vote_noise
-from sklearn_kl.metrics._votes import votes_per_row
 
 # What a cross-entropy is the sum of, in the order in which displays stack it.
 TERMS = ("entropy", "grouping", "calibration", "within_bin")
@@ -220,7 +220,7 @@ def kl_decomposition(
         terms, calibrated = _binned_terms(p, q, weight, n_bins)
     else:
         terms, calibrated = _recalibrated_terms(p, q, weight)
-    n_votes = votes_per_row(y_true)
+    n_votes = votes_per_row(encode_targets(y_true))
     noise = None
     if n_votes is not None:
         noise = _mean(class_vote_noise(n_votes[kept], calibrated).sum(axis=1), weight)

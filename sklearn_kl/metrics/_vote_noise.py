@@ -5,20 +5,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import entr, xlogy
+from scipy.special import xlogy
 from scipy.stats import chi2, norm
 from sklearn.utils import check_array, check_random_state
 
 from sklearn_kl._data import simplex
+from sklearn_kl._data.encode import encode_targets
+from sklearn_kl._data.votes import class_vote_noise, votes_per_row
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, check_proba, row_values
-from sklearn_kl.metrics._votes import lay_out, votes_per_row
+from sklearn_kl.metrics._votes import lay_out
 
-# Up to this many votes the sum over all counts is a polynomial whose terms do not overflow.
-_MAX_POLYNOMIAL = 1000
-# Standard deviations from the mean beyond which counts have no chance in double precision.
-_WINDOW = 9.0
-_BLOCK_NUMBERS = 2**16
 # A count is large enough for the chi-squared approximation where this many votes are expected.
 _LARGE_COUNT = 5.0
 _SHARE_LARGE = 0.8
@@ -81,34 +78,10 @@ def vote_noise(n_votes: ArrayLike, y_proba: ArrayLike) -> np.ndarray:
     return np.maximum(class_vote_noise(n_votes, y_proba).sum(axis=1), 0.0)
 
 
-def class_vote_noise(n_votes: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Share of every class in the noise of every row, as `class_kl_contributions` has it.
-
-    Parameters
-    ----------
-    n_votes : ndarray of shape (n_rows,)
-        Whole numbers.
-    q : ndarray of shape (n_rows, n_classes)
-        Distributions, float64.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_classes)
-        Nan for a row without votes.
-    """
-    noise = np.full(q.shape, np.nan)
-    for n in np.unique(n_votes[n_votes > 0]):
-        rows = np.flatnonzero(n_votes == n)
-        n_rows = max(1, _BLOCK_NUMBERS // q.shape[1])
-        for start in range(0, len(rows), n_rows):
-            block = rows[start : start + n_rows]
-            noise[block] = _noise(float(n), q[block])
-    return noise
-
-
 def mean_class_noise(y: Any, targets: Any, y_proba: np.ndarray) -> np.ndarray | None:
     """Mean noise of every class if y holds counts of several votes, rows weighing their mass."""
-    n_votes = votes_per_row(y)
+    # Read anew: targets may hold a column for a class that y lacks, but counts are counts.
+    n_votes = votes_per_row(encode_targets(y))
     if n_votes is None:
         return None
     kept = targets.mass > 0
@@ -133,59 +106,6 @@ def _check_n_votes(n_votes: Any, n_samples: int) -> np.ndarray:
             f"{n_votes[row]:g}."
         )
     return n_votes
-
-
-def _noise(n: float, q: np.ndarray) -> np.ndarray:
-    """Noise of the classes of rows that all have n votes: ``E[p log(p / q) - p + q]``."""
-    lesser = np.minimum(q, 1.0 - q)
-    expected = _by_polynomial if n <= _MAX_POLYNOMIAL else _by_window
-    mirrored = q > 0.5
-    plug_in = np.empty(q.shape)
-    plug_in[~mirrored] = expected(int(n), lesser[~mirrored], False)
-    plug_in[mirrored] = expected(int(n), lesser[mirrored], True)
-    return entr(q) - plug_in
-
-
-def _by_polynomial(n: int, p: np.ndarray, mirrored: bool) -> np.ndarray:
-    """E[entr(V / n)] for V or, mirrored, for n - V, with V ~ Binomial(n, p) and p at most 1/2."""
-    votes = np.arange(1, n)
-    value = entr((n - votes if mirrored else votes) / n)
-    # C(n, v) entr(v / n) in the odds, from the highest power down: all terms are positive.
-    log_choose = np.concatenate([[0.0], np.cumsum(np.log((n - votes + 1) / votes))])
-    weights = np.exp(log_choose[1:]) * value
-    odds = p / (1.0 - p)
-    total = np.zeros(p.shape)
-    for weight in weights[::-1]:
-        total += weight
-        total *= odds
-    return total * (1.0 - p) ** n
-
-
-def _by_window(n: int, p: np.ndarray, mirrored: bool) -> np.ndarray:
-    """Compute the same around the mean, where alone the chances are not nil."""
-    centre = np.rint(n * p)
-    reach = int(np.ceil(_WINDOW * np.sqrt(n * (p * (1.0 - p)).max(initial=0.0)) + 40.0))
-    odds = p / (1.0 - p)
-
-    def value(votes: np.ndarray) -> np.ndarray:
-        return entr((n - votes if mirrored else votes) / n)
-
-    total, chances = value(centre), np.ones(p.shape)
-    for step in (1, -1):
-        votes, chance = centre.copy(), np.ones(p.shape)
-        for _ in range(reach):
-            if step == 1:
-                chance = chance * (np.maximum(n - votes, 0.0) / (votes + 1.0) * odds)
-                votes = np.minimum(votes + 1.0, n)
-            else:
-                down = np.divide(
-                    votes, (n - votes + 1.0) * odds, out=np.zeros(p.shape), where=votes > 0
-                )
-                chance = chance * down
-                votes = np.maximum(votes - 1.0, 0.0)
-            total += chance * value(votes)
-            chances += chance
-    return total / chances
 
 
 @dataclass(frozen=True)

@@ -84,16 +84,6 @@ def lay_out(targets: Any) -> Votes:
     return Votes(n_votes, targets.mass[kept], kept, targets.n_classes, row, matrix.indices, count)
 
 
-def votes_per_row(y: Any) -> np.ndarray | None:
-    """Return the number of votes of every row, or None where y holds no counts of several votes."""
-    targets = encode_targets(y)
-    if targets.codes is not None:
-        return None
-    values = targets.matrix.data if sp.issparse(targets.matrix) else targets.matrix
-    n_votes = np.asarray(targets.matrix.sum(axis=1, dtype=np.float64)).ravel()
-    return n_votes if n_votes.max() > 1 and (values == np.rint(values)).all() else None
-
-
 def check_whole(matrix: sp.csr_array, name: str) -> None:
     """Raise for a number that is not a whole number of votes."""
     broken = matrix.data != np.rint(matrix.data)

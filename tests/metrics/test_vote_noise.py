@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import rel_entr
 from scipy.stats import kstest
 
+from sklearn_kl._data import votes as votes_module
 from sklearn_kl.metrics import _vote_noise, deviance_test, kl_divergence, vote_noise
 
 
@@ -73,8 +74,8 @@ def test_both_ways_of_summing_agree():
     for n in (2, 30, 400):
         for mirrored in (False, True):
             np.testing.assert_allclose(
-                _vote_noise._by_window(n, p, mirrored),
-                _vote_noise._by_polynomial(n, p, mirrored),
+                votes_module._by_window(n, p, mirrored),
+                votes_module._by_polynomial(n, p, mirrored),
                 atol=1e-12,
             )
 
