@@ -8,11 +8,11 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 
+from sklearn_kl._data.counts import mean_vote_noise
 from sklearn_kl._data.encode import expected_accuracy, resolve_targets
 from sklearn_kl._data.features import validate_features
 from sklearn_kl._data.reading import sorts_strings
 from sklearn_kl._data.rows import check_row_order
-from sklearn_kl._data.votes import mean_vote_noise
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl._fit.report import (
     CallbackSupportMixin,

@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 from scipy.special import xlogy
 
 from sklearn_kl._data import simplex
+from sklearn_kl._data.counts import class_vote_noise, votes_per_row
 from sklearn_kl._data.encode import encode_targets
-from sklearn_kl._data.votes import class_vote_noise, votes_per_row
 from sklearn_kl._numbers import check_whole
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import weighted_pair

@@ -10,8 +10,8 @@ from scipy.stats import chi2, norm
 from sklearn.utils import check_array, check_random_state
 
 from sklearn_kl._data import simplex
+from sklearn_kl._data.counts import class_vote_noise, votes_per_row
 from sklearn_kl._data.encode import encode_targets
-from sklearn_kl._data.votes import class_vote_noise, votes_per_row
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, check_proba, row_values
 from sklearn_kl.metrics._votes import lay_out

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import rel_entr
 from scipy.stats import kstest
 
-from sklearn_kl._data import votes as votes_module
+from sklearn_kl._data import counts as votes_module
 from sklearn_kl.metrics import _vote_noise, deviance_test, kl_divergence, vote_noise
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import entr
 
-from sklearn_kl._data.targets import Targets
+from sklearn_kl._data.targets import MatrixTargets, Targets
 
 # Up to this many votes the sum over all counts is a polynomial whose terms do not overflow.
 _MAX_POLYNOMIAL = 1000
@@ -22,7 +22,7 @@ def votes_per_row(targets: Targets) -> np.ndarray | None:
 
     Labels, distributions and targets with class weights are none.
     """
-    if targets.matrix is None or targets.class_weight is not None:
+    if not isinstance(targets, MatrixTargets) or targets.class_weight is not None:
         return None
     values = targets.matrix.data if sp.issparse(targets.matrix) else targets.matrix
     # Most matrices that are no counts show it in their first rows.

@@ -5,9 +5,9 @@ import pytest
 import scipy.sparse as sp
 
 from sklearn_kl import KLClassifier
-from sklearn_kl._data import votes as module
+from sklearn_kl._data import counts as module
+from sklearn_kl._data.counts import mean_vote_noise, votes_per_row
 from sklearn_kl._data.encode import encode_targets
-from sklearn_kl._data.votes import mean_vote_noise, votes_per_row
 from sklearn_kl.metrics import vote_noise
 
 
