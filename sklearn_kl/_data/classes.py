@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from sklearn_kl._data.containers import is_missing, mixes_types, read_keys
 
+# Labels of an array from which on each is looked up once only.
+_MANY = 1000
+
 
 def find_columns(labels: Any, classes: Any) -> NDArray[np.intp]:
     """Find the column of every label among the classes.
@@ -27,6 +30,10 @@ def find_columns(labels: Any, classes: Any) -> NDArray[np.intp]:
     ndarray of shape (n_labels,) of int
         Columns; -1 for a label that is not among the classes.
     """
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iufbU" and labels.size > _MANY:
+        # Most labels occur many times: sorting an array is faster than looking up each of them.
+        present, inverse = np.unique(labels, return_inverse=True)
+        return find_columns(present.tolist(), classes)[inverse]
     labels, classes = _keys(labels, classes)
     place = {label: column for column, label in enumerate(classes)}
     return np.array([place.get(label, -1) for label in labels], dtype=np.intp)

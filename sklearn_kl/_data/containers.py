@@ -187,8 +187,10 @@ def read_column(values: Any, name: str) -> NDArray:
 
 def read_keys(values: Any, name: str) -> NDArray:
     """Return names of samples or annotators as a 1-D array; tuples are names, too."""
-    entries = values if isinstance(values, list | tuple) else np.asarray(values)
-    if getattr(entries, "ndim", 1) == 1 and any(isinstance(value, tuple) for value in entries):
+    in_a_list = isinstance(values, list | tuple)
+    entries = values if in_a_list else np.asarray(values)
+    may_be_tuples = in_a_list or (entries.ndim == 1 and entries.dtype.kind == "O")
+    if may_be_tuples and any(isinstance(value, tuple) for value in entries):
         return _objects(entries)
     return read_column(values, name)
 
@@ -205,6 +207,8 @@ def is_missing(values: NDArray) -> NDArray[np.bool_]:
 
 
 def _is_missing(value: Any) -> bool:
+    if isinstance(value, str):
+        return False
     # pandas.NA answers no comparison, so it is known by its type.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True

@@ -352,8 +352,10 @@ def _annotator_codes(annotators: NDArray, valid: NDArray[np.bool_]) -> NDArray[n
             "person. Name the annotator of every vote, drop those votes, or leave annotators out "
             "to count every entry as a vote of its own."
         )
-    people = annotators[valid].tolist()
-    return find_columns(people, list(dict.fromkeys(people)))
+    people = annotators[valid]
+    if people.dtype.kind != "O":
+        return np.unique(people, return_inverse=True)[1]
+    return find_columns(people, list(dict.fromkeys(people.tolist())))
 
 
 def _shares_of_repeats(row: NDArray, who: NDArray) -> NDArray[np.float64]:

@@ -44,3 +44,10 @@ def test_columns_go_to_the_places_of_their_classes():
 def test_classes_that_nobody_asked_for_are_named():
     with pytest.raises(ValueError, match=r"knows the classes \['z'\].* not among \['a', 'b'\]"):
         spread_columns(np.eye(2), ["a", "z"], ["a", "b"], 0.0)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, "U2", bool])
+def test_many_labels_are_found_as_few_are(dtype):
+    labels = np.random.default_rng(0).integers(0, 12, 3000).astype(dtype)
+    classes = [5, 1, 3] if dtype != "U2" else ["5", "11", "3"]
+    assert_array_equal(find_columns(labels, classes), find_columns(labels.tolist(), classes))
