@@ -2,9 +2,10 @@
 Judge models where the truth is a distribution
 ==============================================
 
-Ten annotators vote on every row, and they disagree: no model can reach a cross-entropy below the
-entropy of their votes. How far above it a model is, what that distance is made of, and whether
-another model is really better, are questions that votes can answer and majority labels cannot.
+Ten annotators vote on every row, and they disagree. How far a model is from the distributions
+behind their votes, what its cross-entropy is made of, and whether another model is really better,
+are questions that votes can answer and majority labels cannot. The votes are a sample: some of the
+KL divergence from them comes from their number alone.
 """
 
 # %%
@@ -30,6 +31,7 @@ from sklearn_kl.metrics import (
     ReliabilityDisplay,
     compare_kl,
     kl_decomposition,
+    kl_to_truth,
 )
 
 X, votes = make_soft_classification(3000, 30, n_votes=10, class_sep=1.5, random_state=0)[:2]
@@ -43,12 +45,15 @@ print(f"temperature {scaled.temperature_:.2f}")
 # %%
 # What the cross-entropy is made of
 # ---------------------------------
-# The entropy is the annotators' own disagreement. Grouping needs a better model, calibration only a
-# better map of the same model's probabilities: that is what the temperature removes.
+# The entropy is that of the votes, which is less than that of the distributions behind them: what
+# is missing is in the grouping term, as noise of ten votes, and no model removes it. What grouping
+# holds beyond it a better model removes, and calibration a better map of the same model's
+# probabilities: that is what the temperature does.
 for name, model in models.items():
     parts = kl_decomposition(votes[test], model.predict_proba(X[test]))
     terms = ", ".join(f"{term} {value:.4f}" for term, value in parts.as_dict().items())
-    print(f"{name}: {parts.cross_entropy:.4f} = {terms}")
+    print(f"{name}: {parts.cross_entropy:.4f} = {terms}; noise of the votes {parts.vote_noise:.4f}")
+    print(f"  {kl_to_truth(votes[test], model.predict_proba(X[test]))}")
 KLDecompositionDisplay.from_estimator(models, X[test], votes[test])
 
 # %%
