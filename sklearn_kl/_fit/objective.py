@@ -15,7 +15,7 @@ distributions or counts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from sklearn_kl._data.lanes import Block, Lane, Lanes
 from sklearn_kl._data.targets import Totals
+from sklearn_kl._fit.curvature import Curvature, is_cheap
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.models import ParametricModel
 from sklearn_kl.solvers import Problem
@@ -86,6 +87,28 @@ class Objective(Problem):
         value, gradient = self._mean_loss_and_gradient(theta)
         self.penalty.add_gradient(theta, out=gradient)
         return value + self.penalty.value(theta), gradient
+
+    @property
+    def has_curvature(self) -> bool:
+        """Whether `curvature` is to be had, for a few milliseconds."""
+        return is_cheap(self)
+
+    def curvature(self, theta: np.ndarray) -> Curvature:
+        """Return the Curvature at theta: coordinates in which the Hessian is the identity."""
+        return Curvature(self, theta)
+
+    def precise_at(self, theta: np.ndarray, accuracy: float) -> "Objective":
+        """Return the same function, evaluated so that sums err by less than the accuracy, nats.
+
+        ``T' theta`` and the sum of all logsumexp nearly cancel. Where they are too large for that,
+        the loss is summed row by row, of terms that are not negative.
+        """
+        if self.statistic is None:
+            return self
+        size = np.abs(self.statistic) @ np.abs(theta) / self.totals.mass
+        if size * np.finfo(np.float64).eps <= accuracy:
+            return self
+        return replace(self, statistic=None, mean=None)
 
     def hessian(self, theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function ``v -> Hessian(theta) @ v``.
@@ -157,11 +180,11 @@ class LossAndGradient:
             if self.without_targets:
                 block_loss, slope = _loss_and_expected(z, block.targets.mass)
             else:
+                strengths = block.targets.strengths()
+                block_loss = _excess(z, strengths)
+                _, slope = _loss_and_expected(z, block.targets.mass)
                 # With one logit, the strengths of the second class.
-                strengths = block.targets.strengths()[-len(z) :]
-                loss -= np.vdot(strengths, z)
-                block_loss, slope = _loss_and_expected(z, block.targets.mass)
-                slope -= strengths
+                slope -= strengths[len(strengths) - len(slope) :]
             loss += block_loss
             pull(slope, gradient)
         return loss, gradient
@@ -269,6 +292,24 @@ class InterceptBlock:
             out[np.diag_indices(n_logits)] += weighted.sum(axis=1)
             out -= weighted @ q.T
         return (out,)
+
+
+def _excess(z: np.ndarray, strengths: np.ndarray) -> float:
+    """Return ``sum_ik t_ik (logsumexp(z_i) - z_ik)``, of which no term is negative.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n_logits, n_rows)
+        Not changed.
+    strengths : ndarray of shape (n_classes, n_rows)
+    """
+    if len(z) == 1:
+        log_total = np.log1p(np.exp(-np.abs(z[0])))
+        below = np.maximum(z[0], 0) + log_total, np.maximum(-z[0], 0) + log_total
+        return float(strengths[0] @ below[0] + strengths[1] @ below[1])
+    below = z.max(axis=0) - z
+    below += np.log(np.exp(-below).sum(axis=0))
+    return float(np.vdot(strengths, below))
 
 
 def _loss_and_expected(z: np.ndarray, mass: np.ndarray) -> tuple[float, np.ndarray]:

@@ -141,6 +141,12 @@ class OrdinalSoftmax(ParametricModel):
         thresholds = _thresholds(first, _widths(steps))
         return {"ordinal_coef_": coef.astype(dtype), "thresholds_": thresholds.astype(dtype)}
 
+    def cumulative(self, theta):
+        """Return the coefficients, the thresholds, and the differences of these."""
+        coef, first, steps = self.split(theta)
+        width = _widths(steps)
+        return coef, _thresholds(first, width), width
+
     def _pull_binary(self, X, d_logits, out):
         coef, first, _ = self.split(out)
         coef += transposed_product(X, d_logits)[:, 0]

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,11 @@ class Problem:
         """Strength of the L1 penalty along every parameter, shape (n_params,), or None."""
         return None
 
+    @property
+    def has_curvature(self) -> bool:
+        """Whether `curvature` is there, and takes milliseconds."""
+        return False
+
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the value in nats and the gradient of the smooth part.
 
@@ -49,6 +55,17 @@ class Problem:
             f"{type(self).__name__} has no hessian, which this solver needs: define it, or use "
             "LBFGS or GradientDescent."
         )
+
+    def curvature(self, theta: np.ndarray) -> Any:
+        """Return coordinates in which the Hessian at theta is the identity.
+
+        They have the methods `to_theta`, `pull_gradient`, `move` and `reach` of a Curvature.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no curvature.")
+
+    def precise_at(self, theta: np.ndarray, accuracy: float) -> "Problem":
+        """Return the same function, evaluated at theta with errors below the accuracy, nats."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)

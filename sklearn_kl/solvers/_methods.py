@@ -15,6 +15,8 @@ from sklearn_kl.solvers._scipy import Descent
 # takes 30% longer and gains nothing, and linear models do as well with 10.
 FEW_PARAMETERS = 2 * 10**4
 MANY_PARAMETERS = 10**6
+# Where the Hessian is to be had, Newton steps are faster from within this many times the tolerance.
+NEAR = 1e5
 
 
 class Solver(BaseEstimator):
@@ -166,7 +168,13 @@ class LBFGS(Solver):
             )
         # ftol and gtol of zero leave the judgement to the gap.
         return descent.run(
-            "L-BFGS-B", maxiter=max_iter, maxcor=memory, ftol=0.0, gtol=0.0, maxfun=np.inf
+            "L-BFGS-B",
+            near=NEAR,
+            maxiter=max_iter,
+            maxcor=memory,
+            ftol=0.0,
+            gtol=0.0,
+            maxfun=np.inf,
         )
 
 
@@ -206,7 +214,7 @@ class GradientDescent(Solver):
     """
 
     def _descend(self, descent, max_iter):
-        return descent.run(_steepest_descent, maxiter=max_iter)
+        return descent.run(_steepest_descent, patience=200, maxiter=max_iter)
 
 
 def _steepest_descent(fun, x0, args=(), jac=None, callback=None, maxiter=1000, **unused):

@@ -9,11 +9,14 @@ import scipy.optimize
 
 from sklearn_kl.solvers._base import GapEstimate, Iteration, Result
 from sklearn_kl.solvers._faces import steepest_slope
+from sklearn_kl.solvers._newton import newton_steps
 
 # Below this many units of rounding of the objective, a gap cannot be told from zero.
 ROUNDING_UNITS = 4
 # A function that is not convex is at a minimum when this many iterations gain tol each or less.
 PATIENCE = 10
+# Share of the tolerance that rounding may take.
+PRECISION = 1e-3
 
 
 class _Point(NamedTuple):
@@ -51,6 +54,7 @@ class Descent:
         self.convex = problem.convex
         self.exact_hessian = problem.exact_hessian
         self.thresholds = self._thresholds()
+        self.newton = self.convex and self.thresholds is None and problem.has_curvature
         self.on_begin = on_begin
         self.on_iteration = on_iteration
         self._begun = False
@@ -63,14 +67,14 @@ class Descent:
         v0 = theta0 if preconditioner is None else preconditioner.from_theta(theta0)
         self._evaluated: _Point | None = None
         self.start = np.array(v0, dtype=np.float64)
-        self.accepted = self._evaluate(self.start)
-        self.gap = self._estimate.update(self.start, self._slope())
+        self.accepted = self.evaluate(self.start)
+        self.gap = self._estimate.update(self.start, self._slope(self.accepted))
 
     def value_and_gradient(self, v):
         """Value and gradient in the coordinates v."""
         if not np.array_equal(v, self.accepted.v):
             self._begin()
-        point = self._evaluate(v)
+        point = self.evaluate(v)
         return point.value, point.gradient
 
     def hessian_product(self, v, direction):
@@ -94,65 +98,75 @@ class Descent:
 
     def after_iteration(self, intermediate_result):
         """Judge and report the iterate that SciPy accepted; StopIteration ends its method."""
-        self._begin()
-        self._begun = False
-        self.n_iter += 1
-        self.accepted = self._evaluate(intermediate_result.x)
-        v, value, *_ = self.accepted
+        point = self.evaluate(intermediate_result.x)
         gap = intermediate_result.get("gap")
         if gap is None:
-            gap = self._estimate.update(v, self._slope())
-        self.gap = min(gap, value - self.lower_bound, self._progress(value))
-        if self.on_iteration is not None:
-            iteration = Iteration(self.n_iter, self._theta(v), value, self.gap)
-            self.stopped = bool(self.on_iteration(iteration))
-        if self.stopped or self.converged:
+            gap = self._estimate.update(point.v, self._slope(point))
+        self.accept(point, gap)
+        if self.stopped or self.converged or self._hand_over:
             raise StopIteration
 
-    def _progress(self, value):
+    @property
+    def _hand_over(self):
+        """Whether Newton's method goes on from here."""
+        return self.newton and (self.gap <= self._near or self.n_iter >= self._patience)
+
+    def _progress(self):
         """Return the mean gain of the last iterations, for a function that is not convex.
 
         There gradients say little of what is to come, and with kinks, as those of relu, they do
         not even vanish at a minimum. Infinite for a convex function, and before there are enough
         iterations.
         """
-        self._values.append(value)
         if self.convex or len(self._values) <= PATIENCE:
             return np.inf
-        return (self._values[0] - value) / PATIENCE
+        return (self._values[0] - self._values[-1]) / PATIENCE
 
     @property
     def converged(self):
         """Whether the gap is at most the tolerance, or as small as rounding allows."""
-        return bool(self.gap <= max(self.tol, self._rounding))
+        return bool(self.gap <= max(self.tol, self.rounding))
 
     @property
-    def _rounding(self):
+    def rounding(self):
+        """Differences of values that are not to be told from zero."""
         return ROUNDING_UNITS * np.finfo(np.float64).eps * abs(self.accepted.value)
 
-    def run(self, method, *, hessp=False, **options):
-        """Minimise with a method of scipy.optimize.minimize and return the Result."""
-        if self.gap <= self._rounding:
+    def run(self, method, *, hessp=False, near=1.0, patience=40, **options):
+        """Minimise with a method of scipy.optimize.minimize and return the Result.
+
+        Where the Hessian is to be had, Newton's method goes on from an estimated gap of `near`
+        times the tolerance, or after as many iterations as the patience allows.
+        """
+        self._near, self._patience = near * self.tol, patience
+        if self.gap <= self.rounding and not self.newton:
             return self._result("The start is the minimum.")
         with (
             warnings.catch_warnings(),
-            np.errstate(divide="ignore", invalid="ignore", over="ignore"),
+            np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"),
         ):
             # Convergence is judged here, and reported once, in nats. At the minimum itself, a
             # trust region compares a gain of zero with a predicted gain of zero.
             warnings.simplefilter("ignore", scipy.optimize.OptimizeWarning)
-            outcome = scipy.optimize.minimize(
-                self.value_and_gradient,
-                self.start,
-                jac=True,
-                method=method,
-                hessp=self.hessian_product if hessp else None,
-                callback=lambda intermediate_result: self.after_iteration(intermediate_result),
-                options=options,
-            )
+            if self._hand_over:
+                return self._result(newton_steps(self, options["maxiter"]))
+            outcome = self._minimize(method, hessp, options)
+            if self.newton and not self.stopped:
+                return self._result(newton_steps(self, options["maxiter"]))
         if not self.converged and not self.stopped and self.n_iter < options["maxiter"]:
             self.gap = min(self.gap, self._gap_of_curvature(outcome))
         return self._result(str(outcome.message))
+
+    def _minimize(self, method, hessp, options):
+        return scipy.optimize.minimize(
+            self.value_and_gradient,
+            self.start,
+            jac=True,
+            method=method,
+            hessp=self.hessian_product if hessp else None,
+            callback=lambda intermediate_result: self.after_iteration(intermediate_result),
+            options=options,
+        )
 
     def _gap_of_curvature(self, outcome):
         """Gap by all that a method has learnt of the curvature, where it can gain nothing more.
@@ -165,6 +179,42 @@ class Descent:
             return np.inf
         gradient = self.accepted.gradient
         return 0.5 * float(gradient @ outcome.hess_inv(gradient))
+
+    @property
+    def theta(self):
+        """The iterate that was accepted last."""
+        return self._theta(self.accepted.v)
+
+    @property
+    def theta_gradient(self):
+        """Gradient with respect to theta at the iterate that was accepted last."""
+        return self.accepted.theta_gradient
+
+    def leave_coordinates(self):
+        """From here on, work in theta itself, and evaluate so that nothing large cancels."""
+        theta, last = self.theta, self.accepted
+        self.preconditioner, self._evaluated = None, None
+        precise = self.problem.precise_at(theta, PRECISION * self.tol)
+        if precise is self.problem:
+            self._evaluated = _Point(theta, last.value, last.theta_gradient, last.theta_gradient)
+        self.problem = precise
+        self.accepted = self.evaluate(theta)
+
+    def accept(self, point, gap):
+        """Take in the next iterate and report it."""
+        self._begin()
+        self._begun = False
+        self.n_iter += 1
+        self.accepted = point
+        self._values.append(point.value)
+        self.judge(gap)
+        if self.on_iteration is not None:
+            iteration = Iteration(self.n_iter, self.theta, point.value, self.gap)
+            self.stopped = bool(self.on_iteration(iteration))
+
+    def judge(self, gap):
+        """Set the gap, of which nothing can be below the lower bound of the value."""
+        self.gap = min(gap, self.accepted.value - self.lower_bound, self._progress())
 
     def _result(self, message):
         return Result(
@@ -179,7 +229,8 @@ class Descent:
             message=message,
         )
 
-    def _evaluate(self, v):
+    def evaluate(self, v):
+        """Return the _Point at v, remembered if it was the last one."""
         if self._evaluated is None or not np.array_equal(self._evaluated.v, v):
             value, gradient = self.problem.value_and_gradient(self._theta(v))
             self.n_evaluations += 1
@@ -194,9 +245,9 @@ class Descent:
         # The penalised parameters have coordinates of their own, in other units.
         return self._pull(strengths) * (strengths > 0)
 
-    def _slope(self):
-        """Gradient, or with an L1 penalty the subgradient of least norm, at the last iterate."""
-        v, _, gradient, _ = self.accepted
+    def _slope(self, point):
+        """Gradient, or with an L1 penalty the subgradient of least norm."""
+        v, _, gradient, _ = point
         if self.thresholds is None:
             return gradient
         return steepest_slope(v, gradient, self.thresholds)
