@@ -244,7 +244,8 @@ def test_folds_know_classes_that_their_rows_lack(scoring, class_weight):
     assert np.isfinite(model.scores_).all()
     if scoring is None:
         expected = KLClassifierCV(**params).fit(X, one_hot)
-        np.testing.assert_allclose(model.scores_, expected.scores_)
+        # How far a class without rows has gone towards zero depends on the way there.
+        np.testing.assert_allclose(model.scores_, expected.scores_, rtol=1e-4)
         assert model.C_ == expected.C_
         assert KLClassifierCV(**params).fit(X, y, target_proba=one_hot).C_ == model.C_
 

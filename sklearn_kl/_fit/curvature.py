@@ -65,8 +65,8 @@ class Curvature:
         parts = [self._roots.rows(block) for block in all_blocks(objective.lanes)]
         rows = np.vstack([*parts, self._roots.constant_rows()])
         length = np.sqrt(np.einsum("ij,ij->j", rows, rows))
-        # A column that is constant, and a penalty in its units, leave nothing but rounding.
-        self._moving = length > CONSTANT
+        # A penalty in the units of a column may leave nothing but rounding.
+        self._moving = (length > CONSTANT) & ~self._roots.fixed
         rows[:, ~self._moving] = 0.0
         self._scale = np.where(self._moving, length, 1.0)
         rows /= self._scale
@@ -79,6 +79,7 @@ class Curvature:
         solved = scipy.linalg.solve_triangular(self._factor, v, check_finite=False)
         u = np.empty_like(solved)
         u[self._pivots] = solved
+        u[~self._moving] = 0.0
         return self._roots.frame.to_theta(u / self._scale)
 
     def pull_gradient(self, gradient):

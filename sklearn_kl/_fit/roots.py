@@ -54,8 +54,18 @@ class LinearRoots:
     @cached_property
     def frame(self):
         """Preconditioner that centres and scales the features by the rows that can still change."""
-        mean, unit = _centre(self._objective, self._spread, self._model.fit_intercept)
+        mean, unit, _ = self._centred
         return Whitening(self._model, unit, None, mean, 1.0)
+
+    @cached_property
+    def fixed(self):
+        """Parameters that stay where they are: weights of constant features, by an intercept."""
+        constant = np.repeat(self._centred[2], self._model.n_logits)
+        return np.pad(constant, (0, self._model.n_params - len(constant)))
+
+    @cached_property
+    def _centred(self):
+        return _centre(self._objective, self._spread, self._model.fit_intercept)
 
     def rows(self, block):
         """Rows of A for a block of rows of X: shape (any, n_params)."""
@@ -93,9 +103,16 @@ class LinearRoots:
         return self._theta + length * step
 
     def reach(self, block, step):
-        """Largest change that a step makes to the logits of every row, relative to each other."""
+        """Largest change that a step makes to the logits of every row, relative to each other.
+
+        A class without mass can only lose its probability, exponentially: along that way twice
+        the half of the squared decrement is exact, however far it goes.
+        """
+        present = self._objective.totals.class_mass > 0
+        if not present.all() and len(present) == 2:
+            return np.zeros(block.stored.shape[0])
         change = self._model.logits(step, block.X)
-        return np.abs(change[0]) if len(change) == 1 else np.ptp(change, axis=0)
+        return np.abs(change[0]) if len(change) == 1 else np.ptp(change[present], axis=0)
 
     def constant_reach(self, step):
         """Largest relative change that a step makes to what no row of X takes part in."""
@@ -164,8 +181,18 @@ class OrdinalRoots:
     @cached_property
     def frame(self):
         """OrdinalFrame that centres and scales the features by the rows that can change."""
-        mean, unit = _centre(self._objective, lambda block: self._weights(block).sum(0), True)
+        mean, unit, _ = self._centred
         return OrdinalFrame(self._model, mean, unit)
+
+    @cached_property
+    def fixed(self):
+        """Parameters that stay where they are: weights of constant features."""
+        constant = self._centred[2]
+        return np.pad(constant, (0, self._model.n_params - len(constant)))
+
+    @cached_property
+    def _centred(self):
+        return _centre(self._objective, lambda block: self._weights(block).sum(0), True)
 
     def rows(self, block):
         """Rows of A for a block of rows of X: shape (any, n_params)."""
@@ -241,9 +268,13 @@ def all_blocks(lanes):
 
 
 def _centre(objective, spread, centred):
-    """Return mean and size of the features over rows that weigh ``spread(block)``."""
+    """Return mean and size of the features over rows that weigh ``spread(block)``.
+
+    The third result says which features are constant, for a model that is centred.
+    """
     total, n_features = 0.0, objective.model.n_features
     first, size = np.zeros(n_features), np.zeros(n_features)
+    low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     for block in all_blocks(objective.lanes):
         weight = spread(block)
         total += weight.sum()
@@ -251,8 +282,14 @@ def _centre(objective, spread, centred):
         X = block.X if sp.issparse(block.X) else np.ascontiguousarray(block.X)
         first += X.T @ weight
         size += abs(X).T @ weight
+        np.minimum(low, _dense(X.min(axis=0)), out=low)
+        np.maximum(high, _dense(X.max(axis=0)), out=high)
     mean = first / total if centred and total > 0 else np.zeros(n_features)
-    return mean, np.where(size > 0, size / (total or 1.0), 1.0)
+    return mean, np.where(size > 0, size / (total or 1.0), 1.0), (low == high) & centred
+
+
+def _dense(row):
+    return row.toarray().ravel() if sp.issparse(row) else row
 
 
 def _design(X, mean, unit, weight):

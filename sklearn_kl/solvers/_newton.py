@@ -21,7 +21,7 @@ def newton_steps(descent, max_iter):
     """Go on from where a first-order method ended until Newton's decrement is within tol.
 
     1. Look at the Hessian where the descent is, as coordinates that make it the identity.
-    2. The decrement bounds the gap if Newton's step stays where the quadratic holds.
+    2. Its square bounds the gap if Newton's step stays where the quadratic holds.
     3. Stop if the gap is within tol, or nothing is to be gained any more.
     4. Go along the step until the value has fallen enough; far, where the quadratic does not hold.
 
@@ -46,7 +46,7 @@ def newton_steps(descent, max_iter):
         step = -curvature.to_theta(gradient)
         reach = curvature.reach(step)
         within = reach <= TRUSTED_REACH or idle == PATIENCE
-        descent.judge(0.5 * squared * (1 + min(reach, 1.0)) if within else np.inf)
+        descent.judge(squared if within else np.inf)
         if descent.converged:
             return CONVERGED
         if descent.n_iter >= max_iter or idle == PATIENCE:
@@ -78,7 +78,7 @@ def line_search(descent, move, squared, *, far):
     while far and length >= 1.0:
         length *= 2.0
         further = descent.evaluate(move(length))
-        if not further.value < point.value:
+        if not further.value < point.value - descent.tol:
             break
         point = further
     descent.accept(point, np.inf)
