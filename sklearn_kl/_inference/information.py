@@ -424,8 +424,8 @@ def raise_singular(undetermined: list[str]) -> NoReturn:
     shown = "; ".join(undetermined[:10]) + ("; ..." if len(undetermined) > 10 else "")
     raise ValueError(
         f"The information matrix is singular: the data do not determine {len(undetermined)} of "
-        f"the coefficients ({shown}). Drop features that are constant or a combination of others, "
-        "or fit with a penalty (a finite C)."
+        f"the coefficients ({shown}). Drop features that are constant or a combination of others "
+        "or that tell classes apart without error, or fit with a penalty (a finite C)."
     )
 
 
