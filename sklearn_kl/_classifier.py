@@ -1,9 +1,13 @@
 """KLClassifier: validate, wire the parts, store what was fitted."""
 
+from __future__ import annotations
+
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
@@ -23,8 +27,12 @@ from sklearn_kl._fit.train import Settings, train
 from sklearn_kl._numbers import check_number, check_whole, is_whole
 from sklearn_kl._parametric import ParametricClassifier
 from sklearn_kl._sklearn import InvalidParameterError
+from sklearn_kl._typing import MatrixLike
 from sklearn_kl._warn import warn_caller
+from sklearn_kl.models import ParametricModel
 from sklearn_kl.models._names import make_model
+from sklearn_kl.penalties import KLToPrior
+from sklearn_kl.solvers import Solver
 from sklearn_kl.solvers._methods import make_solver
 
 # Attributes of the data, which validation sets before the fit.
@@ -164,21 +172,21 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
 
     def __init__(
         self,
-        model="linear",
+        model: str | ParametricModel = "linear",
         *,
-        C=1.0,
-        l1_ratio=0.0,
-        prior=None,
-        fit_intercept=True,
-        class_weight=None,
-        solver="lbfgs",
-        tol=1e-7,
-        max_iter=1000,
-        n_init=1,
-        warm_start=False,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        prior: KLToPrior | None = None,
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | str | None = None,
+        solver: str | Solver = "lbfgs",
+        tol: float = 1e-7,
+        max_iter: int = 1000,
+        n_init: int = 1,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.model = model
         self.C = C
@@ -196,7 +204,13 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, target_proba=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: MatrixLike,
+        sample_weight: ArrayLike | None = None,
+        target_proba: MatrixLike | None = None,
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -250,7 +264,15 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         self._warn_if_not_converged(outcome.result, X.dtype)
         return self
 
-    def fit_path(self, X, y, Cs, *, sample_weight=None, target_proba=None):
+    def fit_path(
+        self,
+        X: MatrixLike,
+        y: MatrixLike,
+        Cs: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        target_proba: MatrixLike | None = None,
+    ) -> list[Self]:
         """Fit the model for several C, a convex one from the parameters of the one before.
 
         C goes from small to large, and what is computed from the data once serves all: this is
@@ -296,12 +318,12 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         >>> [int((clf.coef_ != 0).any(axis=0).sum()) for clf in path]
         [0, 3, 5]
         """
-        Cs = _check_Cs(Cs)
-        reader = clone(self).set_params(C=float(Cs.min()))
+        values = _check_Cs(Cs)
+        reader = clone(self).set_params(C=float(values.min()))
         reader._check_params()
         checked, targets = reader._check_data(X, y, sample_weight, target_proba)
         path = []
-        for clf, result in reader._fit_along(Cs, checked, targets, X):
+        for clf, result in reader._fit_along(values, checked, targets, X):
             clf._store_vote_noise(checked, targets)
             clf._warn_if_not_converged(result, checked.dtype)
             path.append(clf)
@@ -330,7 +352,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
             clf._store(model, outcomes[place], targets.classes, X.dtype)
             yield clf, outcomes[place].result
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy; for a matrix of targets, the expected accuracy.
 
         For labels it is the share of rows whose label is predicted. For distributions or counts it
@@ -459,7 +481,8 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         """Set the fitted attributes; of a fit before, with another model perhaps, none is left."""
         result = outcome.result
         self._forget_fit()
-        vars(self).update(_predictive(model, classes, result.theta, dtype))
+        for name, value in _predictive(model, classes, result.theta, dtype).items():
+            setattr(self, name, value)
         self.n_iter_ = result.n_iter
         self.cross_entropy_ = outcome.cross_entropy
         self.target_entropy_ = outcome.target_entropy

@@ -105,6 +105,10 @@ class KLClassifierCV(ParametricClassifier):
     (5, 4)
     """
 
+    C_: float
+    Cs_: np.ndarray
+    scores_: np.ndarray
+
     def __init__(
         self,
         Cs: int | ArrayLike = 10,

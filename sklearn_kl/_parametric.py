@@ -48,6 +48,15 @@ class ParametricClassifier(ClassifierMixin, BaseEstimator):
     coef_: Any
     intercept_: np.ndarray
     theta_: np.ndarray
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    n_iter_: int
+    cross_entropy_: float
+    target_entropy_: float
+    kl_divergence_: float
+    optimality_gap_: float | None
+    loss_path_: np.ndarray
+    converged_: bool
 
     def decision_function(self, X: MatrixLike) -> np.ndarray:
         """Logits of every class, or of the second class if there are two.

@@ -3,22 +3,32 @@
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from sklearn_kl.solvers._base import Iteration
 
-try:  # scikit-learn 1.9 and newer, experimental there
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:
+if TYPE_CHECKING:
+    _Method = TypeVar("_Method", bound=Callable)
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in where scikit-learn knows no callbacks."""
+    class CallbackSupportMixin:
+        """As scikit-learn's, which has no types."""
 
-    def with_callbacks(method):
-        """Return the method as it is."""
-        return method
+    def with_callbacks(method: _Method) -> _Method:
+        """Return a method of the same signature."""
+
+else:
+    try:  # scikit-learn 1.9 and newer, experimental there
+        from sklearn.callback import CallbackSupportMixin, with_callbacks
+    except ImportError:
+
+        class CallbackSupportMixin:
+            """Stands in where scikit-learn knows no callbacks."""
+
+        def with_callbacks(method):
+            """Return the method as it is."""
+            return method
 
 
 __all__ = ["CallbackSupportMixin", "FitReport", "with_callbacks"]

@@ -1,25 +1,34 @@
 """What a parametric model q_theta is: sizes, logits, and the pullback of a gradient."""
 
+from __future__ import annotations
+
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
+
+from sklearn_kl._data.lanes import Lanes
+from sklearn_kl._data.targets import Totals
+
+# The logits of a block, and the function (d_logits, out) that adds their pullback to out.
+LogitsAndPull: TypeAlias = tuple[np.ndarray, Callable[[np.ndarray, np.ndarray], None]]
 
 # A class without mass starts at this share, since its best logit is not finite.
 SMALLEST_SHARE = 1e-8
 
 
-def positive_shares(class_mass):
+def positive_shares(class_mass: np.ndarray) -> np.ndarray:
     """Return the shares of the classes in the mass, none of them below SMALLEST_SHARE."""
     return np.maximum(class_mass / class_mass.sum(), SMALLEST_SHARE)
 
 
-def share_logits(class_mass, n_logits):
+def share_logits(class_mass: np.ndarray, n_logits: int) -> np.ndarray:
     """Return the logits that predict the shares of the classes: shape (n_logits,)."""
     log_share = np.log(positive_shares(class_mass))
     return log_share[1:] - log_share[:1] if n_logits == 1 else log_share - log_share.mean()
@@ -99,7 +108,7 @@ class Prepared:
     mean: np.ndarray | None = None
     precondition: Callable[[Any], Preconditioner] | None = None
 
-    def preconditioner(self, penalty):
+    def preconditioner(self, penalty: Any) -> Preconditioner | None:
         """Return the change of coordinates that suits a penalty, or None.
 
         Raises
@@ -161,24 +170,24 @@ class ParametricModel(BaseEstimator):
     n_features: int
     n_logits: int
 
-    def bind(self, n_features, n_logits):
+    def bind(self, n_features: int, n_logits: int) -> Self:
         """Return a copy that knows the number of features and of logits."""
         bound = copy.copy(self)
         bound.n_features, bound.n_logits = n_features, n_logits
         return bound
 
     @property
-    def shapes(self):
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the arrays that theta holds one after the other: tuple of tuples of int."""
         raise NotImplementedError(f"{type(self).__name__} must define shapes or n_params.")
 
     @property
-    def n_params(self):
+    def n_params(self) -> int:
         """Length of theta."""
         return sum(math.prod(shape) for shape in self.shapes)
 
     @property
-    def penalised(self):
+    def penalised(self) -> slice | np.ndarray:
         """What the penalty applies to, an index into theta: a slice or a boolean mask.
 
         Unless a model says otherwise, arrays of two or more dimensions are weights and penalised,
@@ -188,11 +197,11 @@ class ParametricModel(BaseEstimator):
         return np.concatenate(parts)
 
     @property
-    def row_size(self):
+    def row_size(self) -> int:
         """Numbers that the computation of one row keeps, from which the size of blocks follows."""
         return self.n_logits
 
-    def split(self, theta):
+    def split(self, theta: np.ndarray) -> list[Any]:
         """View theta as a list of arrays of `shapes`; writing to them changes theta."""
         views, start = [], 0
         for shape in self.shapes:
@@ -201,7 +210,9 @@ class ParametricModel(BaseEstimator):
             start = stop
         return views
 
-    def initial(self, class_mass, rng, preconditioner=None):
+    def initial(
+        self, class_mass: np.ndarray, rng: Any, preconditioner: Preconditioner | None = None
+    ) -> np.ndarray:
         """Return theta to start from.
 
         Parameters
@@ -220,7 +231,7 @@ class ParametricModel(BaseEstimator):
         """
         return 0.1 * rng.standard_normal(self.n_params)
 
-    def prepare(self, lanes, totals):
+    def prepare(self, lanes: Lanes, totals: Totals) -> Prepared:
         """Return what is computed once from the data: by default, nothing.
 
         Parameters
@@ -236,7 +247,7 @@ class ParametricModel(BaseEstimator):
         """
         return Prepared()
 
-    def logits(self, theta, X):
+    def logits(self, theta: np.ndarray, X: Any) -> np.ndarray:
         """Return the logits of the rows of X.
 
         Parameters
@@ -252,7 +263,7 @@ class ParametricModel(BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} must define logits.")
 
-    def pullback(self, theta, X, d_logits, out):
+    def pullback(self, theta: np.ndarray, X: Any, d_logits: np.ndarray, out: np.ndarray) -> None:
         """Add ``sum_ri d_logits[r, i] * d z_ri / d theta`` to out, in place.
 
         Parameters
@@ -266,14 +277,14 @@ class ParametricModel(BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} must define pullback.")
 
-    def vjp(self, theta, X):
+    def vjp(self, theta: np.ndarray, X: Any) -> LogitsAndPull:
         """Return the logits and the function ``pull(d_logits, out)`` that pulls back at theta.
 
         A model whose pullback can use what was computed for the logits overrides this.
         """
         return self.logits(theta, X), partial(self.pullback, theta, X)
 
-    def fitted_attributes(self, theta, dtype):
+    def fitted_attributes(self, theta: np.ndarray, dtype: DTypeLike) -> dict[str, Any]:
         """Return the attributes that a fitted estimator shows besides `model_` and `theta_`.
 
         Parameters
@@ -288,7 +299,7 @@ class ParametricModel(BaseEstimator):
         """
         return {}
 
-    def state(self, theta, dtype):
+    def state(self, theta: np.ndarray, dtype: DTypeLike) -> dict[str, Any]:
         """Return the attributes that predictions of a fitted estimator need.
 
         Parameters
@@ -304,7 +315,7 @@ class ParametricModel(BaseEstimator):
         """
         return {"theta_": theta} | self.fitted_attributes(theta, dtype)
 
-    def theta_from(self, attributes):
+    def theta_from(self, attributes: Mapping[str, Any]) -> np.ndarray:
         """Return theta, given a mapping that holds what `state` returned.
 
         Returns

@@ -1,15 +1,19 @@
 """A model from a user's function; its gradient is a second function, or JAX's or PyTorch's work."""
 
+from __future__ import annotations
+
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 
-from sklearn_kl.models._base import ParametricModel
+from sklearn_kl.models._base import LogitsAndPull, ParametricModel, Preconditioner
 
 
 class CallableModel(ParametricModel):
@@ -70,14 +74,22 @@ class CallableModel(ParametricModel):
     n_params: Any = None
     penalised: Any = slice(None)
 
-    def __init__(self, fn, n_params, *, gradient, init=None, penalised=slice(None)):
+    def __init__(
+        self,
+        fn: Callable,
+        n_params: int,
+        *,
+        gradient: Callable | str,
+        init: Callable[[np.random.Generator], np.ndarray] | None = None,
+        penalised: slice | ArrayLike = slice(None),
+    ):
         self.fn = fn
         self.n_params = n_params
         self.gradient = gradient
         self.init = init
         self.penalised = penalised
 
-    def bind(self, n_features, n_logits):
+    def bind(self, n_features: int, n_logits: int) -> Self:
         """Return a copy that knows the sizes, `n_params` a number and `penalised` an index."""
         bound = super().bind(n_features, n_logits)
         if not callable(self.fn):
@@ -88,16 +100,18 @@ class CallableModel(ParametricModel):
         return bound
 
     @property
-    def n_classes(self):
+    def n_classes(self) -> int:
         """Number of classes; known after `bind`."""
         return 2 if self.n_logits == 1 else self.n_logits
 
     @property
-    def shapes(self):
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         """One vector: only the function knows what theta is made of."""
         return ((self.n_params,),)
 
-    def initial(self, class_mass, rng, preconditioner=None):
+    def initial(
+        self, class_mass: np.ndarray, rng: Any, preconditioner: Preconditioner | None = None
+    ) -> np.ndarray:
         """Return what `init` says."""
         if self.init is None:
             return super().initial(class_mass, rng, preconditioner)
@@ -105,15 +119,15 @@ class CallableModel(ParametricModel):
         _check_shape("init" if not callable(self.init) else "init(rng)", theta, (self.n_params,))
         return theta
 
-    def logits(self, theta, X):
+    def logits(self, theta: np.ndarray, X: Any) -> np.ndarray:
         """Return the logits of the rows of X, in the dtype of X."""
         return self._to_logits(self._function.values(theta.astype(X.dtype), X), X)
 
-    def pullback(self, theta, X, d_logits, out):
+    def pullback(self, theta: np.ndarray, X: Any, d_logits: np.ndarray, out: np.ndarray) -> None:
         """Add the gradient of ``sum(d_logits * logits)`` to out, in place."""
         self._add(self._function.pull(theta.astype(X.dtype), X), d_logits, out)
 
-    def vjp(self, theta, X):
+    def vjp(self, theta: np.ndarray, X: Any) -> LogitsAndPull:
         """Return the logits and the function that pulls back, which shares their computation."""
         values, pull = self._function.vjp(theta.astype(X.dtype), X)
         return self._to_logits(values, X), partial(self._add, pull)

@@ -1,5 +1,7 @@
 """Checks that a user's model keeps the protocol, with messages that say what is wrong."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Integral
@@ -16,7 +18,9 @@ from sklearn_kl.models._base import ParametricModel, Prepared
 N_LOGITS = (1, 3)
 
 
-def check_model(model, *, n_features=4, n_rows=12, random_state=0):
+def check_model(
+    model: ParametricModel, *, n_features: int = 4, n_rows: int = 12, random_state: int = 0
+) -> None:
     """Check that a model keeps the protocol of ParametricModel.
 
     Hyperparameters, sizes, starts, logits and pullback are tried on random rows, for two and for

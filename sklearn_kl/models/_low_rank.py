@@ -1,6 +1,11 @@
 """Low-rank linear models."""
 
+from __future__ import annotations
+
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sklearn_kl._numbers import check_whole
 from sklearn_kl.models._layers import ACTIVATIONS, Activation, Layers
@@ -56,10 +61,10 @@ class LowRankSoftmax(Layers):
 
     linear_in_features = True
 
-    def __init__(self, rank=10):
+    def __init__(self, rank: int = 10):
         self.rank = rank
 
-    def bind(self, n_features, n_logits):
+    def bind(self, n_features: int, n_logits: int) -> Self:
         """Return a copy that knows the number of features and of logits.
 
         Raises
@@ -70,7 +75,7 @@ class LowRankSoftmax(Layers):
         check_whole(self.rank, "rank")
         return super().bind(n_features, n_logits)
 
-    def fitted_attributes(self, theta, dtype):
+    def fitted_attributes(self, theta: np.ndarray, dtype: DTypeLike) -> dict[str, Any]:
         """Return coef_, shape (n_logits, n_features), and intercept_, of the product."""
         U, c, V, b = self.split(theta)
         coef = np.ascontiguousarray((U @ V).T, dtype=dtype)

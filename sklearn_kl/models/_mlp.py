@@ -1,5 +1,13 @@
 """Multi-layer perceptrons."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
 from sklearn_kl._numbers import is_whole
 from sklearn_kl.models._layers import ACTIVATIONS, Activation, Layers
 
@@ -62,11 +70,11 @@ class MLPSoftmax(Layers):
            [0.1, 0.9]])
     """
 
-    def __init__(self, hidden_layer_sizes=(100,), activation="relu"):
+    def __init__(self, hidden_layer_sizes: int | Sequence[int] = (100,), activation: str = "relu"):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
 
-    def bind(self, n_features, n_logits):
+    def bind(self, n_features: int, n_logits: int) -> Self:
         """Return a copy that knows the number of features and of logits.
 
         Raises
@@ -90,7 +98,7 @@ class MLPSoftmax(Layers):
         bound.hidden_layer_sizes = hidden
         return bound
 
-    def fitted_attributes(self, theta, dtype):
+    def fitted_attributes(self, theta: np.ndarray, dtype: DTypeLike) -> dict[str, Any]:
         """Return the lists coefs_ and intercepts_, one array per layer."""
         arrays = [array.astype(dtype) for array in self.split(theta)]
         return {"coefs_": arrays[::2], "intercepts_": arrays[1::2]}

@@ -1,5 +1,9 @@
 """Models by name."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from sklearn_kl.models._base import ParametricModel
 from sklearn_kl.models._linear import LinearSoftmax
 from sklearn_kl.models._low_rank import LowRankSoftmax
@@ -14,7 +18,7 @@ MODELS: dict[str, type[ParametricModel]] = {
 }
 
 
-def make_model(model, fit_intercept=True):
+def make_model(model: Any, fit_intercept: bool = True) -> ParametricModel:
     """Return the model for a name, or an instance as it is.
 
     Parameters

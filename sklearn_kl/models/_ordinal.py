@@ -1,13 +1,25 @@
 """Cumulative logits: the model of ordered classes."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.special import expit, log_expit
 
+from sklearn_kl._data.lanes import Lanes
 from sklearn_kl._data.products import class_major_product, transposed_product
-from sklearn_kl.models._base import ParametricModel, Prepared, positive_shares
+from sklearn_kl._data.targets import Totals
+from sklearn_kl.models._base import (
+    LogitsAndPull,
+    ParametricModel,
+    Preconditioner,
+    Prepared,
+    positive_shares,
+)
 from sklearn_kl.models._coordinates.first_layer import FirstLayerWhitening, whiten_first_layer
 from sklearn_kl.models._coordinates.moments import collect_moments
 
@@ -75,21 +87,23 @@ class OrdinalSoftmax(ParametricModel):
     ordered = True
 
     @property
-    def shapes(self):
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the coefficients, the first threshold and the logarithms of differences."""
         return (self.n_features,), (1,), (max(self.n_logits - 2, 0),)
 
     @property
-    def penalised(self):
+    def penalised(self) -> slice | np.ndarray:
         """The coefficients, which stand first."""
         return slice(0, self.n_features)
 
     @property
-    def row_size(self):
+    def row_size(self) -> int:
         """Logits, cumulative logits, and a few temporary arrays of their size."""
         return 4 * self.n_logits
 
-    def initial(self, class_mass, rng=None, preconditioner=None):
+    def initial(
+        self, class_mass: np.ndarray, rng: Any = None, preconditioner: Preconditioner | None = None
+    ) -> np.ndarray:
         """Coefficients zero, and the thresholds that predict the class shares."""
         theta = np.zeros(self.n_params)
         _, first, steps = self.split(theta)
@@ -100,20 +114,20 @@ class OrdinalSoftmax(ParametricModel):
         steps[:] = np.log(np.diff(thresholds))
         return theta
 
-    def prepare(self, lanes, totals):
+    def prepare(self, lanes: Lanes, totals: Totals) -> Prepared:
         """Read the moments of the features for a whitening of the coefficients."""
         moments = collect_moments(lanes, totals, centred=True)
         return Prepared(precondition=partial(self._precondition, moments))
 
-    def logits(self, theta, X):
+    def logits(self, theta: np.ndarray, X: Any) -> np.ndarray:
         """Logarithms of the probabilities, or the one logit of the second of two classes."""
         return self.vjp(theta, X)[0]
 
-    def pullback(self, theta, X, d_logits, out):
+    def pullback(self, theta: np.ndarray, X: Any, d_logits: np.ndarray, out: np.ndarray) -> None:
         """Add the gradient of ``sum(d_logits * logits)`` to out, in place."""
         self.vjp(theta, X)[1](d_logits, out)
 
-    def vjp(self, theta, X):
+    def vjp(self, theta: np.ndarray, X: Any) -> LogitsAndPull:
         """Return the logits and the pullback, which knows the cumulative logits."""
         coef, first, steps = self.split(theta)
         weights = coef.astype(X.dtype, copy=False)[:, None]
@@ -135,13 +149,13 @@ class OrdinalSoftmax(ParametricModel):
         z[1:-1] += _log_share(steps, width).astype(X.dtype)[:, None]
         return z, partial(self._pull, X, width, cumulative)
 
-    def fitted_attributes(self, theta, dtype):
+    def fitted_attributes(self, theta: np.ndarray, dtype: DTypeLike) -> dict[str, Any]:
         """Return ordinal_coef_, shape (n_features,), and thresholds_, shape (n_classes - 1,)."""
         coef, first, steps = self.split(theta)
         thresholds = _thresholds(first, _widths(steps))
         return {"ordinal_coef_": coef.astype(dtype), "thresholds_": thresholds.astype(dtype)}
 
-    def cumulative(self, theta):
+    def cumulative(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the coefficients, the thresholds, and the differences of these."""
         coef, first, steps = self.split(theta)
         width = _widths(steps)

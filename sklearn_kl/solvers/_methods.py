@@ -1,12 +1,17 @@
 """The solvers: each is a method of scipy.optimize.minimize with the settings that suit it."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable
 from numbers import Integral
 
 import numpy as np
 import scipy.optimize
 from sklearn.base import BaseEstimator
 
+from sklearn_kl.models._base import Preconditioner
+from sklearn_kl.solvers._base import Iteration, Problem, Result
 from sklearn_kl.solvers._proximal import proximal_quasi_newton
 from sklearn_kl.solvers._scipy import Descent
 
@@ -39,10 +44,10 @@ class Solver(BaseEstimator):
 
     handles_l1 = False
 
-    def __init__(self, *, precondition=True):
+    def __init__(self, *, precondition: bool = True):
         self.precondition = precondition
 
-    def check_options(self):
+    def check_options(self) -> None:
         """Raise a ValueError that says which option is out of range, and what would be valid."""
         if not isinstance(self.precondition, bool | np.bool_):
             raise ValueError(
@@ -52,15 +57,15 @@ class Solver(BaseEstimator):
 
     def minimize(
         self,
-        problem,
-        theta0,
+        problem: Problem,
+        theta0: np.ndarray,
         *,
-        preconditioner=None,
-        tol=1e-7,
-        max_iter=1000,
-        on_begin=None,
-        on_iteration=None,
-    ):
+        preconditioner: Preconditioner | None = None,
+        tol: float = 1e-7,
+        max_iter: int = 1000,
+        on_begin: Callable[[np.ndarray], None] | None = None,
+        on_iteration: Callable[[Iteration], bool | None] | None = None,
+    ) -> Result:
         """Minimise the problem from theta0.
 
         Parameters
@@ -139,11 +144,11 @@ class LBFGS(Solver):
 
     handles_l1 = True
 
-    def __init__(self, *, precondition=True, memory=None):
+    def __init__(self, *, precondition: bool = True, memory: int | None = None):
         super().__init__(precondition=precondition)
         self.memory = memory
 
-    def check_options(self):
+    def check_options(self) -> None:
         """Raise a ValueError that says which option is out of range, and what would be valid."""
         super().check_options()
         memory = self.memory
@@ -246,7 +251,7 @@ def _steepest_descent(fun, x0, args=(), jac=None, callback=None, maxiter=1000, *
 SOLVERS = {"lbfgs": LBFGS, "newton-cg": NewtonCG, "gd": GradientDescent}
 
 
-def make_solver(solver):
+def make_solver(solver: str | Solver) -> Solver:
     """Return the solver that a name stands for, or an instance itself: solvers keep no state.
 
     Raises
