@@ -25,15 +25,17 @@ def votes_per_row(targets: Targets) -> np.ndarray | None:
     if not isinstance(targets, MatrixTargets) or targets.class_weight is not None:
         return None
     values = targets.matrix.data if sp.issparse(targets.matrix) else targets.matrix
-    # Most matrices that are no counts show it in their first rows.
-    if not (_are_whole(values[:100]) and _are_whole(values)):
+    if not _are_whole(values):
         return None
     n_votes = np.asarray(targets.matrix.sum(axis=1, dtype=np.float64)).ravel()
     return n_votes if n_votes.max() > 1 else None
 
 
 def _are_whole(values: np.ndarray) -> bool:
-    return bool((values == np.rint(values)).all())
+    # Most matrices that are no counts show it in their first rows.
+    n_rows = max(1, _BLOCK_NUMBERS * len(values) // max(values.size, 1))
+    blocks = (values[start : start + n_rows] for start in range(0, len(values), n_rows))
+    return all(bool((block == np.rint(block)).all()) for block in blocks)
 
 
 def mean_vote_noise(targets: Targets, predict: Callable[[slice], np.ndarray]) -> float | None:
@@ -56,7 +58,7 @@ def mean_vote_noise(targets: Targets, predict: Callable[[slice], np.ndarray]) ->
     if n_votes is None:
         return None
     step = int(np.ceil(_additions(n_votes).sum() * targets.n_classes / _MAX_ADDITIONS))
-    n_rows = step * max(1, 16 * _BLOCK_NUMBERS // targets.n_classes)
+    n_rows = step * max(1, _BLOCK_NUMBERS // targets.n_classes)
     total = mass = 0.0
     for start in range(0, targets.n_samples, n_rows):
         rows = slice(start, min(start + n_rows, targets.n_samples), max(step, 1))

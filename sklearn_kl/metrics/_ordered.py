@@ -142,7 +142,8 @@ def ranked_probability_score(
 
     Notes
     -----
-    Classes that are numbers are ordered by value, others as the columns are. The score is not
+    Classes that are numbers are ordered by value, others as the columns are; for a scorer these are
+    the ``classes_`` of the estimator, which most classifiers sort by the alphabet. The score is not
     divided by ``n_classes - 1``, as some texts do. For a row of votes it is the mean score of the
     single votes less ``sum_k P_k (1 - P_k)``, which no prediction changes; it is proper, and its
     mean over rows compares models.
