@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,20 +46,25 @@ class Data:
     max_iter: int
     verbose: bool = False
 
-    @property
+    @cached_property
     def labelled(self) -> NDArray:
         """Whether a sample has votes: ndarray of shape (n_samples, 1)."""
         return (self.votes.totals > 0)[:, None]
 
-    @property
+    @cached_property
     def mass(self) -> float:
         """Total weight of the votes."""
-        return float(self.weight @ self.votes.totals)
+        return self.weigh(self.votes.totals)
 
     @property
     def shares(self) -> NDArray:
         """Votes as distributions: ndarray of shape (n_samples, n_classes); zeros without votes."""
         return self.votes.counts / np.where(self.labelled, self.votes.totals[:, None], 1.0)
+
+    def weigh(self, values: NDArray) -> float:
+        """Weighted sum of a value of every sample."""
+        # Not a product: a BLAS would wake threads that go on spinning on the classifier's cores.
+        return float((self.weight * values).sum())
 
     def take(self, rows: NDArray) -> "Data":
         """Return the data of some samples."""
@@ -113,7 +119,7 @@ def fit_equal(data: Data) -> Fit:
     votes = data.votes
     learned = data.learner.learn(votes.counts)
     terms = votes.counts * np.where(votes.counts > 0, learned.log_proba, 0.0)
-    log_likelihood = float(data.weight @ terms.sum(axis=1))
+    log_likelihood = data.weigh(terms.sum(axis=1))
     identity = np.eye(votes.n_classes)
     matrices = np.broadcast_to(identity, (len(votes.annotators), *identity.shape)).copy()
     posterior = np.where(data.labelled, data.shares, np.exp(learned.log_proba))
@@ -203,7 +209,7 @@ def _evaluate(data, prior, learned, matrices, fit):
     per_sample = logsumexp(joint, axis=1)
     with np.errstate(invalid="ignore"):
         posterior = np.exp(joint - per_sample[:, None])
-    log_likelihood = float(data.weight @ per_sample)
+    log_likelihood = data.weigh(per_sample)
     objective = (log_likelihood + prior.log_density(matrices) - learned.penalty) / data.mass
     path = (*(() if fit is None else fit.path), objective)
     cross_entropy = -log_likelihood / data.mass

@@ -59,6 +59,7 @@ def test_dawid_skene_is_that_of_crowd_kit(reference):
         assert model.converged_
         assert_allclose(model.posterior_, expected["posterior"], atol=1e-6)
         assert_allclose(model.predict_proba(X[:1])[0], expected["prior"], atol=1e-6)
+        assert (np.diff(model.log_likelihood_path_) >= 0).all()
 
 
 CLASSIFIERS = {
@@ -102,6 +103,31 @@ def test_the_objective_is_likelihood_prior_and_penalty(make_world, kind):
     else:
         without = (likelihood - penalty) / (Y >= 0).sum()
         assert model.log_likelihood_path_[-1] < without
+
+
+@pytest.mark.parametrize("pipeline", [False, True])
+def test_the_votes_of_a_prior_are_part_of_the_objective(make_world, pipeline):
+    X, Y, *_ = make_world("blind", 2, n_items=80)
+    Y[:5] = -1
+    shares = np.array([0.5, 0.3, 0.2])
+    clf = KLClassifier(C=np.inf, prior=KLToPrior(shares, strength=0.5))
+    model = AnnotatorClassifier(
+        make_pipeline(StandardScaler(), clf) if pipeline else clf,
+        annotators="one-coin",
+        missing=-1,
+        smoothing=0,
+    ).fit(X, Y)
+    likelihood = np.log(np.exp(joint_by_hand(model, X, Y)).sum(axis=1)).sum()
+    cost = -0.5 * (shares * np.log(model.predict_proba(X))).sum()
+    expected = (likelihood - cost) / (Y >= 0).sum()
+    assert model.log_likelihood_path_[-1] == pytest.approx(expected, abs=1e-10)
+
+
+def test_the_classifier_goes_on_from_where_it_was(make_world):
+    X, Y, *_ = make_world("blind", 2)
+    model = AnnotatorClassifier(annotators="confusion", missing=-1).fit(X, Y)
+    cold = KLClassifier().fit(X, model.posterior_)
+    assert model.classifier_.n_iter_ < cold.n_iter_ / 2
 
 
 def test_no_matrix_nearby_is_better(make_world):
@@ -150,6 +176,7 @@ def test_items_without_votes_change_nothing_but_have_a_posterior(make_world, kin
     silent = np.full((30, Y.shape[1]), -1)
     both = AnnotatorClassifier(**options).fit(np.vstack([X, X_new[:30]]), np.vstack([Y, silent]))
     assert both.annotators_ == alone.annotators_
+    assert abs(both.n_iter_ - alone.n_iter_) <= 1
     assert_allclose(both.predict_proba(X_new), alone.predict_proba(X_new), atol=1e-3)
     assert_allclose(both.posterior_[120:], both.predict_proba(X_new[:30]), atol=1e-12)
 
