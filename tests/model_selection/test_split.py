@@ -304,7 +304,7 @@ def test_groups_reach_the_folds_through_scikit_learn():
         search = GridSearchCV(KLClassifier(), {"C": [1.0]}, **options).fit(X, Y, **params)
         assert search.best_score_ == pytest.approx(np.mean(scores))
         with pytest.raises(ValueError, match="needs groups"):
-            cross_validate(KLClassifier(), X, Y, **options)
+            cross_validate(KLClassifier(), X, Y, params={}, **options)
     result = cross_val_predict(KLClassifier(), X, Y, cv=cv, groups=groups)
     train, test = next(cv.split(X, Y, groups))
     expected = KLClassifier().fit(X[train], Y[train]).predict_proba(X[test])

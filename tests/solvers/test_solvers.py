@@ -284,7 +284,7 @@ def test_a_solver_of_a_users_own_defines_how_it_descends():
         """Scipy's Newton-CG, which is not among the solvers here."""
 
         def _descend(self, descent, max_iter):
-            return descent.run("Newton-CG", hessp=True, maxiter=max_iter, xtol=0.0)
+            return descent.run("Newton-CG", hessp=True, maxiter=max_iter, xtol=1e-12)
 
     result = Newton().minimize(quadratic(10), np.zeros(6), tol=1e-9)
     assert result.converged
