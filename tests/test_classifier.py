@@ -3,6 +3,7 @@
 import pickle
 import tracemalloc
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from sklearn.model_selection import (
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_kl import KLClassifier
 from sklearn_kl.datasets import load_housing, make_soft_classification
@@ -902,3 +904,38 @@ def test_convergence_is_a_plain_bool(params):
     assert type(clf.n_iter_) is int
     for name in ("cross_entropy_", "target_entropy_", "kl_divergence_", "optimality_gap_"):
         assert type(getattr(clf, name)) is float, name
+
+
+@pytest.mark.parametrize("solver", EVERY_SOLVER)
+def test_concurrent_fits_change_nothing_of_the_process(solver):
+    """The threads of BLAS and the filters of warnings are what they were, fits run or failed."""
+
+    def state():
+        pools = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+        return pools, list(warnings.filters), np.geterr()
+
+    X, y = np.random.default_rng(0).normal(size=(2000, 5)), np.arange(2000) % 3
+    expected = KLClassifier(solver=solver, n_jobs=1).fit(X, y).coef_
+
+    def fit(number):
+        if number % 4 == 3:
+            with pytest.raises(ValueError, match="NaN"):
+                KLClassifier(solver=solver).fit(np.full_like(X, np.nan), y)
+            return expected
+        return KLClassifier(solver=solver, n_jobs=number % 2 + 1).fit(X, y).coef_
+
+    with threadpool_limits(2, user_api="blas"):
+        before = state()
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(fit, range(24)))
+        assert state() == before
+    for coef in found:
+        assert_array_equal(coef, expected)
+
+
+def test_a_line_search_that_fails_shows_no_warning_of_others():
+    """Gradient descent at the limit of what rounding allows."""
+    X, y = np.random.default_rng(0).normal(size=(50, 3)), np.arange(50) % 2
+    with pytest.warns(ConvergenceWarning) as caught:
+        KLClassifier(solver=GradientDescent(precondition=False), tol=0, C=1e3).fit(1e4 * X, y)
+    assert {warning.category for warning in caught} == {ConvergenceWarning}

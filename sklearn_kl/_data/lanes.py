@@ -1,15 +1,18 @@
 """Row blocks of a data matrix, worked through in lanes over threads and summed in a fixed order."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
+import threadpoolctl
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
@@ -226,7 +229,7 @@ def lane_runner(lanes, n_jobs):
         was given one core uses one. A single lane runs without a pool.
     """
     n_threads = 1 if len(lanes) == 1 else min(_count_threads(n_jobs), len(lanes))
-    with _controller().limit(limits=1, user_api="blas"):
+    with _ONE_BLAS_THREAD:
         if n_threads == 1:
             yield Lanes(lanes)
             return
@@ -237,11 +240,71 @@ def lane_runner(lanes, n_jobs):
 def _count_threads(n_jobs):
     if n_jobs is not None:
         return effective_n_jobs(n_jobs)
-    counts = [lib.num_threads for lib in _controller().select(user_api="blas").lib_controllers]
-    return max(counts, default=cpu_count())
+    return _ONE_BLAS_THREAD.usual_threads()
 
 
 @cache
-def _controller():
+def _controller() -> ThreadpoolController:
     """Find the loaded BLAS libraries: it takes milliseconds, so once a process."""
     return ThreadpoolController()
+
+
+class _OneBlasThread:
+    """A context that holds BLAS to one thread as long as any thread of the process is inside.
+
+    The number of threads of BLAS belongs to the process. Contexts of concurrent fits that each
+    saved and restored it would interleave, and the last to leave would restore what another set.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._usual = 1
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._usual = _count_blas_threads()
+                self._limit = _controller().limit(limits=1, user_api="blas")
+                _yield_control()
+            self._inside += 1
+
+    def __exit__(self, *error: Any) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+                _yield_control()
+
+    def usual_threads(self) -> int:
+        """Return the number of threads of BLAS outside."""
+        with self._lock:
+            return self._usual if self._inside else _count_blas_threads()
+
+    def forget_other_threads(self) -> None:
+        """Leave, in a process that was forked, where the threads that were inside do not go on."""
+        self._lock = Lock()
+        if self._inside:
+            self._inside = 0
+            self._limit.restore_original_limits()
+            _yield_control()
+
+
+def _yield_control() -> None:
+    """Let any thread set the number of threads of BLAS next, not only the one that just did.
+
+    threadpoolctl 3.8 and newer would ignore the last thread to leave, where another came first.
+    """
+    openblas = getattr(threadpoolctl, "OpenBLASController", None)
+    getattr(openblas, "clear_controlling_thread", lambda: None)()
+
+
+def _count_blas_threads() -> int:
+    libraries = _controller().select(user_api="blas").lib_controllers
+    return max((library.num_threads for library in libraries), default=cpu_count())
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ONE_BLAS_THREAD.forget_other_threads)

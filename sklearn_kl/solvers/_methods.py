@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from numbers import Integral
 
@@ -22,6 +21,9 @@ FEW_PARAMETERS = 2 * 10**4
 MANY_PARAMETERS = 10**6
 # Where the Hessian is to be had, Newton steps are faster from within this many times the tolerance.
 NEAR = 1e5
+# Wolfe's conditions, and how many lengths are tried for them.
+SUFFICIENT_DECREASE, STEEP = 1e-4, 0.25
+MAX_TRIALS = 60
 
 
 class Solver(BaseEstimator):
@@ -228,12 +230,7 @@ def _steepest_descent(fun, x0, args=(), jac=None, callback=None, maxiter=1000, *
     message = "Maximum number of iterations has been exceeded."
     for _ in range(maxiter):
         direction = -step * gradient
-        with warnings.catch_warnings():
-            # A failed search is told by its result.
-            warnings.simplefilter("ignore")
-            length, *_ = scipy.optimize.line_search(
-                fun, jac, x, direction, gfk=gradient, old_fval=value
-            )
+        length = _wolfe_length(fun, jac, x, direction, value, gradient @ direction)
         if length is None:
             message = "The line search found no lower value."
             break
@@ -246,6 +243,38 @@ def _steepest_descent(fun, x0, args=(), jac=None, callback=None, maxiter=1000, *
             message = "`callback` raised `StopIteration`."
             break
     return scipy.optimize.OptimizeResult(x=x, fun=value, jac=gradient, message=message)
+
+
+def _wolfe_length(fun, jac, x, direction, value, slope):
+    """Return a length that meets the strong Wolfe conditions, or None.
+
+    By bisection, after Lewis and Overton (2013). scipy.optimize.line_search warns where it fails,
+    and to silence it takes filters of warnings that are shared by all threads.
+
+    Parameters
+    ----------
+    fun, jac : callable
+    x, direction : ndarray of shape (n,)
+    value, slope : float
+        At x, the slope along the direction.
+
+    References
+    ----------
+    Lewis, A. S. and Overton, M. L. (2013). Nonsmooth optimization via quasi-Newton methods.
+    Mathematical Programming, 141, 135-163.
+    """
+    low, high, length = 0.0, np.inf, 1.0
+    for _ in range(MAX_TRIALS):
+        ahead = x + length * direction
+        if not fun(ahead) <= value + SUFFICIENT_DECREASE * length * slope:
+            high = length
+        else:
+            left = jac(ahead) @ direction
+            if abs(left) <= -STEEP * slope:
+                return length
+            low, high = (length, high) if left < 0 else (low, length)
+        length = 2 * low if high == np.inf else 0.5 * (low + high)
+    return None
 
 
 SOLVERS = {"lbfgs": LBFGS, "newton-cg": NewtonCG, "gd": GradientDescent}

@@ -1,6 +1,5 @@
 """The bridge to scipy.optimize: coordinates, memory of the last evaluations, stopping."""
 
-import warnings
 from collections import deque
 from typing import Any, NamedTuple
 
@@ -141,13 +140,9 @@ class Descent:
         self._near, self._patience = near * self.tol, patience
         if self.gap <= self.rounding and not self.newton:
             return self._result("The start is the minimum.")
-        with (
-            warnings.catch_warnings(),
-            np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"),
-        ):
-            # Convergence is judged here, and reported once, in nats. At the minimum itself, a
-            # trust region compares a gain of zero with a predicted gain of zero.
-            warnings.simplefilter("ignore", scipy.optimize.OptimizeWarning)
+        # At the minimum itself, a trust region compares a gain of zero with a predicted gain of
+        # zero. An error state belongs to the thread; filters of warnings would be the process's.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             if self._hand_over:
                 return self._result(newton_steps(self, options["maxiter"]))
             outcome = self._minimize(method, hessp, options)

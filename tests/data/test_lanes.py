@@ -1,5 +1,8 @@
 """Row blocks: they cover X once, copy nothing, and their sums do not depend on threads."""
 
+import os
+import subprocess
+import sys
 import threading
 from itertools import pairwise
 
@@ -7,10 +10,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_kl._data.encode import encode_targets
-from sklearn_kl._data.lanes import Lanes, Largest, deal_lanes, lane_runner
+from sklearn_kl._data.lanes import Lanes, Largest, _count_threads, deal_lanes, lane_runner
 
 SHAPES = [(1, 1), (7, 3), (100_000, 3), (4_000, 500), (20_000, 50)]
 
@@ -93,6 +96,69 @@ def test_blas_has_one_thread_inside_and_its_own_afterwards():
     with lane_runner(deal_lanes(dense((10, 2)), 3), 2):
         assert set(blas_threads()) <= {1}
     assert blas_threads() == before
+
+
+def blas_threads():
+    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+
+
+def test_contexts_of_several_threads_leave_blas_as_it_was():
+    """One enters before the other leaves: in turn, they would restore what the other had set."""
+    before, lanes = blas_threads(), deal_lanes(dense((10, 2)), 3)
+    entered, left = threading.Event(), threading.Event()
+
+    def other():
+        with lane_runner(lanes, 1):
+            entered.set()
+            left.wait(10)
+
+    with threadpool_limits(2, user_api="blas"):
+        usual = blas_threads()
+        thread = threading.Thread(target=other)
+        with lane_runner(lanes, 1):
+            thread.start()
+            assert entered.wait(10)
+        # The other is still inside.
+        assert set(blas_threads()) <= {1}
+        left.set()
+        thread.join()
+        assert blas_threads() == usual
+    assert blas_threads() == before
+
+
+def test_a_fit_beside_another_takes_as_many_threads_as_alone():
+    lanes = deal_lanes(dense((10, 2)), 3)
+    with threadpool_limits(2, user_api="blas"):
+        usual = _count_threads(None)
+        with lane_runner(lanes, 1):
+            assert _count_threads(None) == usual
+        assert _count_threads(3) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_process_that_is_forked_beside_a_fit_has_its_threads_back():
+    code = """\
+import os, sys, threading
+from threadpoolctl import threadpool_info, threadpool_limits
+import numpy as np
+from sklearn_kl._data.lanes import deal_lanes, lane_runner
+
+def blas_threads():
+    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+
+threadpool_limits(2, user_api="blas")
+usual = blas_threads()
+lanes = deal_lanes(np.zeros((10, 2)), 3)
+with lane_runner(lanes, 1):
+    child = os.fork()
+    if child == 0:
+        inside = blas_threads()
+        with lane_runner(lanes, 1):
+            pass
+        os._exit(0 if inside == usual == blas_threads() else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_n_jobs_bounds_the_threads():
