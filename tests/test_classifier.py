@@ -931,11 +931,3 @@ def test_concurrent_fits_change_nothing_of_the_process(solver):
         assert state() == before
     for coef in found:
         assert_array_equal(coef, expected)
-
-
-def test_a_line_search_that_fails_shows_no_warning_of_others():
-    """Gradient descent at the limit of what rounding allows."""
-    X, y = np.random.default_rng(0).normal(size=(50, 3)), np.arange(50) % 2
-    with pytest.warns(ConvergenceWarning) as caught:
-        KLClassifier(solver=GradientDescent(precondition=False), tol=0, C=1e3).fit(1e4 * X, y)
-    assert {warning.category for warning in caught} == {ConvergenceWarning}

@@ -1,5 +1,6 @@
 """Solvers on functions with a known minimum: Rosenbrock and quadratics."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -299,3 +300,27 @@ def test_a_preconditioner_that_is_not_finished_says_what_is_missing():
 
     with pytest.raises(NotImplementedError, match="Half must define from_theta"):
         LBFGS().minimize(quadratic(10), np.zeros(6), preconditioner=Half())
+
+
+def test_a_line_search_that_fails_is_told_by_the_result_and_by_no_warning():
+    class Uphill(Bare):
+        """With the gradient of another function."""
+
+        def value_and_gradient(self, theta):
+            return 0.5 * theta @ theta, -theta
+
+    filters = list(warnings.filters)
+    result = GradientDescent().minimize(Uphill(), np.ones(3), max_iter=50)
+    assert not result.converged
+    assert result.n_iter == 0
+    assert "line search" in result.message
+    assert warnings.filters == filters
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_gradient_descent_finds_the_length_of_its_first_step(scale):
+    """Far too long and far too short steps, by bisection and doubling."""
+    problem = Quadratic(scale * np.eye(2), np.ones(2))
+    result = GradientDescent().minimize(problem, np.zeros(2), tol=1e-9 * scale, max_iter=20)
+    assert result.converged
+    assert_allclose(result.theta, 1.0, atol=1e-3)
