@@ -87,7 +87,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         Number of random starts of a model whose objective is not convex; the one that ends with
         the lowest objective is kept.
     warm_start : bool, default=False
-        Start from the parameters of the last fit, and from these alone.
+        Start from the parameters of the last fit; `n_init` is then ignored.
     n_jobs : int, default=None
         Number of threads. None means as many as BLAS would use; -1 means all processors. The
         result is the same, bit for bit, for every choice.
@@ -146,8 +146,8 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
 
     Notes
     -----
-    With 1-D `y`, ``fit(X, y, target_proba=P)`` trains on the matrix P all the same. Tools that
-    split by labels or insist on them see `y`, the model sees P; ask for it with
+    With 1-D `y`, ``fit(X, y, target_proba=P)`` trains on P instead. Tools that
+    split by labels or insist on them see `y`, the model sees P; request it with
     ``set_fit_request(target_proba=True)`` where metadata routing is enabled.
 
     References
@@ -506,7 +506,8 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         if dtype == np.float32 and result.n_iter < self.max_iter:
             rounding = "X is float32, and rounding may have ended the search: pass float64. "
         warn_caller(
-            f"KLClassifier stopped after {result.n_iter} iterations, before it converged: the "
+            f"KLClassifier stopped after {result.n_iter} iteration"
+            f"{'s' * (result.n_iter != 1)}, before it converged: the "
             f"objective is an estimated {result.gap:.1e} nats above its minimum{certified}, and "
             f"tol={self.tol:.1e}; the gradient norm is {np.linalg.norm(result.gradient):.1e}. "
             f"Increase max_iter (now {self.max_iter}) or tol, or add a penalty with a smaller C "

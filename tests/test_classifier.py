@@ -569,7 +569,7 @@ def test_convergence_warning_says_what_was_reached_and_what_to_do(solver, C, sof
         clf.fit(X, y)
     (message,) = [str(entry.message) for entry in record]
     for words in (
-        "stopped after 1 iterations",
+        "stopped after 1 iteration",
         "nats above its minimum",
         "tol=1.0e-09",
         "gradient norm is",

@@ -122,8 +122,8 @@ class LBFGS(Solver):
 
     With an L1 penalty it is a proximal quasi-Newton method: every step minimises a quadratic
     model of the smooth part plus the absolute values themselves, so that weights become exactly
-    zero. To split every weight into a positive and a negative part for L-BFGS-B took 1.4 to over
-    50 times as long.
+    zero. Splitting every weight into a positive and a negative part for L-BFGS-B took 1.4 to
+    over 50 times as long.
 
     Parameters
     ----------

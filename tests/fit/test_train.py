@@ -351,7 +351,7 @@ def test_fit_path_needs_positive_Cs(Cs):
 
 
 def test_fit_path_warns_in_the_name_of_its_caller():
-    with pytest.warns(ConvergenceWarning, match="stopped after 1 iterations") as caught:
+    with pytest.warns(ConvergenceWarning, match="stopped after 1 iteration") as caught:
         KLClassifier(max_iter=1, tol=0).fit_path(X, VOTES, [1.0])
     assert caught[0].filename == __file__
 

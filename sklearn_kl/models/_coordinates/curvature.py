@@ -1,4 +1,4 @@
-"""The curvature of the linear model, which a penalty that is not smooth keeps from whitening."""
+"""The curvature of the linear model, used when an L1 penalty rules out whitening."""
 
 from dataclasses import dataclass
 from functools import cached_property
