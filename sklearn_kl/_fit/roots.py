@@ -279,13 +279,22 @@ def _centre(objective, spread, centred):
         weight = spread(block)
         total += weight.sum()
         # In one order, since the last digits of a product with a vector depend on it.
-        X = block.X if sp.issparse(block.X) else np.ascontiguousarray(block.X)
+        X = _canonical(block.X) if sp.issparse(block.X) else np.ascontiguousarray(block.X)
         first += X.T @ weight
         size += abs(X).T @ weight
         np.minimum(low, _dense(X.min(axis=0)), out=low)
         np.maximum(high, _dense(X.max(axis=0)), out=high)
     mean = first / total if centred and total > 0 else np.zeros(n_features)
     return mean, np.where(size > 0, size / (total or 1.0), 1.0), (low == high) & centred
+
+
+def _canonical(X):
+    """Return the matrix with sorted and distinct entries, which SciPy else makes of it in place."""
+    if X.has_canonical_format:
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    return X
 
 
 def _dense(row):
