@@ -486,7 +486,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         self.n_iter_ = result.n_iter
         self.cross_entropy_ = outcome.cross_entropy
         self.target_entropy_ = outcome.target_entropy
-        self.kl_divergence_ = outcome.cross_entropy - outcome.target_entropy
+        self.kl_divergence_ = outcome.kl_divergence
         self.optimality_gap_ = outcome.gap
         self.loss_path_ = outcome.loss_path
         self.converged_ = result.converged
@@ -509,7 +509,7 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
             f"KLClassifier stopped after {result.n_iter} iteration"
             f"{'s' * (result.n_iter != 1)}, before it converged: the "
             f"objective is an estimated {result.gap:.1e} nats above its minimum{certified}, and "
-            f"tol={self.tol:.1e}; the gradient norm is {np.linalg.norm(result.gradient):.1e}. "
+            f"tol={self.tol:.1e}; the gradient norm is {_norm(result.gradient):.1e}. "
             f"Increase max_iter (now {self.max_iter}) or tol, or add a penalty with a smaller C "
             f"(now {float(self.C):g}). {rounding}The solver said: {result.message}",
             ConvergenceWarning,
@@ -546,3 +546,9 @@ def _check_Cs(Cs):
     if values.ndim != 1 or not values.size or not (values > 0).all():
         raise ValueError(f"Cs must hold at least one value of C, all above 0, got {Cs!r}.")
     return values
+
+
+def _norm(vector):
+    """Euclidean norm, also where squares overflow."""
+    largest = np.abs(vector).max()
+    return largest * np.linalg.norm(vector / largest) if 0 < largest < np.inf else largest

@@ -309,12 +309,7 @@ def _apply_class_weight(targets, class_weight, name):
     """Return the targets with every class's strength multiplied by its weight."""
     class_mass = targets.class_mass()
     if isinstance(class_weight, str) and class_weight == "balanced":
-        weight = np.divide(
-            class_mass.sum(),
-            len(class_mass) * class_mass,
-            where=class_mass > 0,
-            out=np.zeros_like(class_mass),
-        )
+        weight = _balanced_weight(class_mass, targets.classes)
     elif hasattr(class_weight, "keys"):
         weight = _class_weight_vector(class_weight, targets.classes)
     else:
@@ -325,6 +320,21 @@ def _apply_class_weight(targets, class_weight, name):
     weighted = targets.with_class_weight(weight)
     _check_mass(weighted.mass, f"{name} times class_weight", None)
     return weighted
+
+
+def _balanced_weight(class_mass, classes):
+    """Return the weights with which every class that has mass has the same."""
+    share = np.zeros_like(class_mass)
+    with np.errstate(over="ignore"):
+        np.divide(class_mass.mean(), class_mass, where=class_mass > 0, out=share)
+    if not np.isfinite(share).all():
+        rare = int(np.argmax(share))
+        raise ValueError(
+            f"class_weight='balanced' would weigh class {classes.tolist()[rare]!r}, of mass "
+            f"{class_mass[rare]:g}, by more than the largest number. Leave the class out, or give "
+            "its rows weights of a size like those of the others."
+        )
+    return share
 
 
 def _class_weight_vector(class_weight, classes):

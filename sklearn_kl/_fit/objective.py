@@ -24,6 +24,7 @@ import numpy as np
 from sklearn_kl._data.lanes import Block, Lane, Lanes
 from sklearn_kl._data.targets import Totals
 from sklearn_kl._fit.curvature import Curvature, is_cheap
+from sklearn_kl._fit.divergence import Divergence
 from sklearn_kl._fit.penalty import Penalty
 from sklearn_kl.models import ParametricModel
 from sklearn_kl.solvers import Problem
@@ -81,6 +82,11 @@ class Objective(Problem):
     def cross_entropy(self, theta: np.ndarray) -> float:
         """Mean cross-entropy of the targets under q_theta, in nats."""
         return self._mean_loss_and_gradient(theta)[0]
+
+    def divergence(self, theta: np.ndarray) -> float:
+        """Mean KL divergence of q_theta from the targets, in nats, summed row by row."""
+        (total,) = self.lanes.sum(Divergence(self.model, theta))
+        return float(total / self.totals.mass)
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Return f(theta), a float in nats, and its gradient, an ndarray of shape (n_params,)."""

@@ -19,6 +19,11 @@ from sklearn_kl.models import ParametricModel, Preconditioner
 from sklearn_kl.solvers import Result, Solver
 from sklearn_kl.solvers._base import Iteration
 
+# Below this many nats, cross-entropy less entropy has lost digits, and the sum is taken directly.
+SMALL_DIVERGENCE = 1e-5
+# Above this many nats, the penalty takes digits of the cross-entropy that is added to it.
+DROWNING_PENALTY = 100.0
+
 
 @dataclass(frozen=True, eq=False)
 class Settings:
@@ -56,6 +61,8 @@ class Outcome:
     result : Result
     cross_entropy, target_entropy : float
         Of the targets that the model is judged by, nats.
+    kl_divergence : float
+        Their difference, nats; where it is small, summed row by row.
     gap : float or None
         Certified distance from the minimum, nats, where there is a certificate.
     loss_path : ndarray of shape (n_iter,)
@@ -65,6 +72,7 @@ class Outcome:
     result: Result
     cross_entropy: float
     target_entropy: float
+    kl_divergence: float
     gap: float | None
     loss_path: np.ndarray
 
@@ -190,7 +198,7 @@ class _Watch:
             self._report.begin_iteration(theta)
 
     def end(self, iteration: Iteration) -> bool:
-        loss = iteration.value - self._objective.penalty.value(iteration.theta)
+        loss = _cross_entropy(self._objective, iteration.theta, iteration.value)
         self.losses.append(loss)
         return self._report is not None and self._report.end_iteration(iteration, loss)
 
@@ -198,6 +206,12 @@ class _Watch:
 def _rank(result: Result) -> float:
     """Return the value, by which starts are compared; one that ended in no number comes last."""
     return result.value if np.isfinite(result.value) else np.inf
+
+
+def _cross_entropy(objective: Objective, theta: np.ndarray, value: float) -> float:
+    """Return the mean cross-entropy, by the objective's value unless the penalty drowns it."""
+    penalty = objective.penalty.value(theta)
+    return value - penalty if penalty < DROWNING_PENALTY else objective.cross_entropy(theta)
 
 
 def _judged_apart(X: Any, model: ParametricModel, judged: Targets, lanes: Lanes) -> Objective:
@@ -216,7 +230,12 @@ def _judge(
     gap = None
     if objective.model.certified:
         gap = certified_gap(objective, theta, result.value, result.gradient)
-    if apart is not None:
-        return Outcome(result, apart.cross_entropy(theta), apart.lower_bound, gap, path)
-    cross_entropy = result.value - objective.penalty.value(theta)
-    return Outcome(result, cross_entropy, objective.lower_bound, gap, path)
+    if apart is None:
+        judge, cross_entropy = objective, _cross_entropy(objective, theta, result.value)
+    else:
+        judge, cross_entropy = apart, apart.cross_entropy(theta)
+    divergence = cross_entropy - judge.lower_bound
+    if divergence < SMALL_DIVERGENCE:
+        divergence = judge.divergence(theta)
+        cross_entropy = judge.lower_bound + divergence
+    return Outcome(result, cross_entropy, judge.lower_bound, divergence, gap, path)

@@ -18,6 +18,8 @@ SAMPLE_ROWS_PER_FEATURE = 8
 MIN_SAMPLE_ROWS = 4096
 # The correlation is computed in panels of columns, so that threads can share the work.
 PANEL_FEATURES = 256
+# Units no smaller than this have a reciprocal, and what is far below has no variance to speak of.
+SMALLEST_SCALE = 1e-290
 # Second moments are read again about a better centre at most this often.
 MAX_SHIFTS = 2
 
@@ -99,8 +101,10 @@ def _read_in_units(lanes, totals, centred):
     """Return shift, scale, and the sums about that shift in units of that scale."""
     shift, scale = _pilot(lanes, centred)
     class_sums, second = _read_all(lanes, totals, shift, scale)
-    if not np.isfinite(second).all():
-        # A column outside the pilot rows is larger than they say by more than 1e150.
+    # Squares of numbers below 1e-150 vanish beside what is not zero.
+    vanished = (_variances(second) < np.finfo(lanes.dtype).tiny) & class_sums.any(axis=1)
+    if vanished.any() or not np.isfinite(second).all():
+        # A column is larger than the pilot rows say, or sparse and smaller, by more than 1e150.
         scale = _largest(lanes)
         class_sums, second = _read_all(lanes, totals, shift, scale)
     return shift, scale, class_sums, second
@@ -158,7 +162,7 @@ def _pilot(lanes, centred):
     beyond = ~np.isfinite(scale)
     shift, scale = np.where(beyond, 0.0, shift), np.where(beyond, np.abs(rows).max(axis=0), scale)
     limits = np.finfo(lanes.dtype)
-    harmless = (np.abs(shift) <= 1e3 * scale) & (scale < limits.max**0.25)
+    harmless = (1e-3 * np.abs(shift) <= scale) & (scale < limits.max**0.25)
     harmless &= (scale > limits.tiny**0.25) | (scale == 0)
     scale[scale == 0] = 1.0
     return (zero, one) if harmless.all() else (shift, scale)
@@ -235,7 +239,8 @@ def _gram(rows, mass):
 def _largest(lanes):
     """Largest absolute value of every column, 1 for a column of zeros."""
     (largest,) = lanes.sum(_lane_largest)
-    return np.where(largest.values > 0, largest.values, 1.0).astype(np.float64)
+    largest = np.where(largest.values > 0, largest.values, 1.0).astype(np.float64)
+    return np.maximum(largest, SMALLEST_SCALE)
 
 
 def _lane_largest(lane):
