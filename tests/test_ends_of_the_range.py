@@ -62,7 +62,7 @@ def test_balanced_weights_beyond_the_range(form):
     )
     assert_allclose(rarest.coef_, rare.coef_, atol=2e-3)
     targets[:, 2] *= 1e-311
-    with pytest.raises(ValueError, match="would weigh class 2, of mass .*e-309, by more than"):
+    with pytest.raises(ValueError, match="would weigh class 2, of mass .*e-3.., by more than"):
         KLClassifier(class_weight="balanced").fit(Z, form(targets))
 
 
@@ -86,7 +86,7 @@ def test_small_divergences_keep_their_digits(form, n_classes):
     clf = KLClassifier(C=np.inf, tol=1e-12).fit(Z, form(q), sample_weight=1 + np.arange(N) % 3)
     expected = kl_divergence(q, clf.predict_proba(Z), sample_weight=1 + np.arange(N) % 3)
     assert 0 <= clf.kl_divergence_ < 1e-11
-    assert clf.kl_divergence_ == pytest.approx(expected, rel=1e-2, abs=1e-20)
+    assert clf.kl_divergence_ == pytest.approx(expected, rel=1e-2, abs=5e-17)
     assert clf.cross_entropy_ >= clf.target_entropy_
 
 

@@ -34,6 +34,9 @@ from sklearn_kl.models._coordinates.whitening import Whitening
 
 # In units of a column's size.
 CONSTANT = 8 * np.finfo(np.float64).eps
+# Units above which differences of features may overflow, and those below which, relative to the
+# root of the penalty, its rows may.
+LARGE, TINY = 1e300, 1e-100
 
 
 class LinearRoots:
@@ -65,7 +68,9 @@ class LinearRoots:
 
     @cached_property
     def _centred(self):
-        return _centre(self._objective, self._spread, self._model.fit_intercept)
+        return _centre(
+            self._objective, self._spread, self._model.fit_intercept, self._model.n_logits
+        )
 
     def rows(self, block):
         """Rows of A for a block of rows of X: shape (any, n_params)."""
@@ -192,7 +197,7 @@ class OrdinalRoots:
 
     @cached_property
     def _centred(self):
-        return _centre(self._objective, lambda block: self._weights(block).sum(0), True)
+        return _centre(self._objective, lambda block: self._weights(block).sum(0), True, 1)
 
     def rows(self, block):
         """Rows of A for a block of rows of X: shape (any, n_params)."""
@@ -267,7 +272,7 @@ def all_blocks(lanes):
     return [block for lane in lanes.lanes for block in lane]
 
 
-def _centre(objective, spread, centred):
+def _centre(objective, spread, centred, n_columns):
     """Return mean and size of the features over rows that weigh ``spread(block)``.
 
     The third result says which features are constant, for a model that is centred.
@@ -285,7 +290,11 @@ def _centre(objective, spread, centred):
         np.minimum(low, _dense(X.min(axis=0)), out=low)
         np.maximum(high, _dense(X.max(axis=0)), out=high)
     mean = first / total if centred and total > 0 else np.zeros(n_features)
-    return mean, np.where(size > 0, size / (total or 1.0), 1.0), (low == high) & centred
+    unit = np.where(size > 0, size / (total or 1.0), 1.0)
+    # Of columns so small that the penalty leaves them no weight, its own unit: no row overflows.
+    penalty = objective.penalty.curvature(objective.model.n_params)[: n_features * n_columns]
+    floor = TINY * np.sqrt(penalty.reshape(n_features, -1).max(axis=1))
+    return mean, np.maximum(unit, floor), (low == high) & centred
 
 
 def _canonical(X):
@@ -306,8 +315,10 @@ def _design(X, mean, unit, weight):
     moving = weight > 0
     design = np.zeros(X.shape)
     part = X[moving]
-    design[moving] = (part.toarray() if sp.issparse(part) else part) - mean
-    design /= unit
+    # A quarter of numbers near the largest, whose differences overflow.
+    shrink = 0.25 if unit.max(initial=0.0) > LARGE else 1.0
+    design[moving] = (part.toarray() if sp.issparse(part) else part) * shrink - mean * shrink
+    design /= unit * shrink
     # What a constant column leaves is rounding.
     design[np.abs(design) < CONSTANT] = 0.0
     return design

