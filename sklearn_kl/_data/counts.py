@@ -12,6 +12,8 @@ from sklearn_kl._data.targets import MatrixTargets, Targets
 _MAX_POLYNOMIAL = 1000
 # Standard deviations from the mean beyond which counts have no chance in double precision.
 _WINDOW = 9.0
+# With a larger variance of a class's votes than this, the series is exact to twelve digits.
+_MANY = 1e6
 _BLOCK_NUMBERS = 2**16
 # Rows of a mean are thinned out so that it takes no more additions than this, a third of a second.
 _MAX_ADDITIONS = 2 * 10**8
@@ -102,6 +104,21 @@ def class_vote_noise(n_votes: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 def _noise(n: int, q: np.ndarray) -> np.ndarray:
     """Noise of the classes of rows that all have n votes: ``E[p log(p / q) - p + q]``."""
+    many = float(n) * q * (1.0 - q) > _MANY
+    noise = np.empty(q.shape)
+    noise[many] = _by_series(float(n), q[many])
+    noise[~many] = _by_chances(n, q[~many])
+    return noise
+
+
+def _by_series(n: float, q: np.ndarray) -> np.ndarray:
+    """Compute it by moments of the deviation from q, to second order in 1 / (n q)."""
+    rest = 1.0 - q
+    return (rest / 2 + (rest**2 / 4 - rest * (rest - q) / 6) / q / n) / n
+
+
+def _by_chances(n: int, q: np.ndarray) -> np.ndarray:
+    """Compute it as a sum over the numbers of votes."""
     expected = _by_polynomial if n <= _MAX_POLYNOMIAL else _by_window
     plug_in = expected(n, np.minimum(q, 0.5), False)
     # At most one class of a row, or two that are even, which both ways of counting have right.
@@ -127,6 +144,7 @@ def _by_polynomial(n: int, p: np.ndarray, mirrored: bool) -> np.ndarray:
 
 def _by_window(n: int, p: np.ndarray, mirrored: bool) -> np.ndarray:
     """Compute the same around the mean, where alone the chances are not nil."""
+    n = float(n)  # type: ignore[assignment]  # beyond 64 bits NumPy would take it for an object
     centre = np.rint(n * p)
     reach = int(np.ceil(_WINDOW * np.sqrt(n * (p * (1.0 - p)).max(initial=0.0)) + 40.0))
     odds = p / (1.0 - p)

@@ -91,3 +91,19 @@ def test_blocks_of_rows_add_up(monkeypatch):
     monkeypatch.setattr(module, "_BLOCK_NUMBERS", 2)
     found = mean_vote_noise(encode_targets(votes), proba.__getitem__)
     assert found == pytest.approx(vote_noise(4, proba).mean())
+
+
+@pytest.mark.parametrize("n", [10**5, 2 * 10**6])
+def test_the_series_for_many_votes_equals_the_sum(n):
+    q = np.array([[0.2, 0.3, 0.5], [0.005, 0.9, 0.095]])
+    series = module._by_series(float(n), q)
+    np.testing.assert_allclose(series, module._by_chances(n, q), rtol=1e-6)
+    # Of first order, twice n times the noise of a row is the number of classes less one.
+    np.testing.assert_allclose(2 * n * series.sum(axis=1), 2.0, rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e12, 1e30, 1e290])
+def test_counts_of_any_size_take_no_time(scale):
+    X, votes = sample()
+    clf = KLClassifier().fit(X, votes * scale)
+    assert clf.vote_noise_ == pytest.approx(3 / (2 * 4 * scale), rel=1e-3)
