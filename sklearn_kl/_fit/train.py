@@ -114,7 +114,6 @@ def train(
     """
     X, targets, judged = _rows_with_mass(X, targets, judged)
     shares = targets.share_of_total()
-    totals = shares.totals()
     seed = None
     if start is None and not model.convex:
         seed = check_random_state(settings.random_state).randint(2**31, size=4)
@@ -123,6 +122,8 @@ def train(
     dtype = np.dtype(np.float64) if offset > MAX_FLOAT32_OFFSET else X.dtype
     blocks = deal_lanes(X, model.row_size, model.n_params, targets=shares, dtype=dtype)
     with lane_runner(blocks, settings.n_jobs) as lanes:
+        # BLAS outside would leave its threads spinning on the cores that ours need.
+        totals = shares.totals()
         apart = None if judged is None else _judged_apart(X, model, judged, lanes)
         prepared = model.prepare(lanes, totals)
         statistic = prepared.statistic if offset <= MAX_SUM_OFFSET else None
