@@ -66,7 +66,7 @@ def public_functions():
 
 def _methods(cls):
     for parent in inspect.getmro(cls):
-        if not parent.__module__.startswith(sklearn_kl.__name__) or "_plot" in parent.__module__:
+        if not parent.__module__.startswith(sklearn_kl.__name__):
             continue
         for name, member in vars(parent).items():
             if name.startswith("_") and name not in ("__init__", "__call__"):

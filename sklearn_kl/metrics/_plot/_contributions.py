@@ -1,12 +1,21 @@
 """Display of the KL divergence by class."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._decomposition import class_kl_contributions
 from sklearn_kl.metrics._pairs import check_pair
 from sklearn_kl.metrics._plot._base import class_names, get_axes, look, predict_named
 from sklearn_kl.metrics._vote_noise import mean_class_noise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class KLContributionsDisplay:
@@ -51,7 +60,14 @@ class KLContributionsDisplay:
     3
     """
 
-    def __init__(self, contributions, *, classes, vote_noise=None, estimator_name=None):
+    def __init__(
+        self,
+        contributions: np.ndarray,
+        *,
+        classes: np.ndarray,
+        vote_noise: Any = None,
+        estimator_name: str | None = None,
+    ):
         self.contributions = contributions
         self.classes = classes
         self.vote_noise = vote_noise
@@ -59,8 +75,17 @@ class KLContributionsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, sample_weight=None, name=None, sort=False, ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: MatrixLike,
+        y: MatrixLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        name: str | None = None,
+        sort: bool = False,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the contributions for a fitted classifier.
 
         Parameters
@@ -103,16 +128,16 @@ class KLContributionsDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        y_proba,
+        y_true: MatrixLike,
+        y_proba: ArrayLike,
         *,
-        sample_weight=None,
-        labels=None,
-        name=None,
-        sort=False,
-        ax=None,
-        **kwargs,
-    ):
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        name: str | None = None,
+        sort: bool = False,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the contributions for predictions.
 
         Parameters
@@ -151,7 +176,7 @@ class KLContributionsDisplay:
         display = cls(contributions, classes=classes, vote_noise=noise, estimator_name=name)
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax=None, **kwargs):
+    def plot(self, *, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw a bar for each class.
 
         Parameters

@@ -1,10 +1,20 @@
 """Display of the decompositions of several models, as stacked bars."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._decomposition import kl_decomposition
 from sklearn_kl.metrics._plot._base import COLORS, get_axes, predict_named
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 _LABELS = {
     "entropy": "entropy of the targets",
@@ -57,23 +67,23 @@ class KLDecompositionDisplay:
     ['entropy', 'vote_noise', 'calibration']
     """
 
-    def __init__(self, decompositions):
+    def __init__(self, decompositions: Any):
         self.decompositions = decompositions
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: MatrixLike,
+        y: MatrixLike,
         *,
-        sample_weight=None,
-        method="recalibrated",
-        n_bins=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
+        sample_weight: ArrayLike | None = None,
+        method: str = "recalibrated",
+        n_bins: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the decomposition of one fitted classifier or of several.
 
         Parameters
@@ -120,17 +130,17 @@ class KLDecompositionDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        y_proba,
+        y_true: MatrixLike,
+        y_proba: ArrayLike,
         *,
-        sample_weight=None,
-        labels=None,
-        method="recalibrated",
-        n_bins=None,
-        name="model",
-        ax=None,
-        **kwargs,
-    ):
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        method: str = "recalibrated",
+        n_bins: int | None = None,
+        name: str = "model",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the decomposition of one model's predictions or of several models'.
 
         Parameters
@@ -167,7 +177,7 @@ class KLDecompositionDisplay:
         }
         return cls(parts).plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax=None, **kwargs):
+    def plot(self, *, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw a stacked bar for each model.
 
         Parameters

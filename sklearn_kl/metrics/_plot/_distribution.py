@@ -1,11 +1,16 @@
 """Display of target and predicted distributions of chosen rows."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sklearn_kl._data import simplex
 from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, distributions
 from sklearn_kl.metrics._plot._base import (
     FLOOR_COLOR,
@@ -16,6 +21,10 @@ from sklearn_kl.metrics._plot._base import (
     import_pyplot,
     predict_named,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 _HEIGHT = np.sqrt(3) / 2
 # Corners of the triangle of three classes: left, right, top.
@@ -61,14 +70,26 @@ class DistributionDisplay:
     2
     """
 
-    def __init__(self, target, predicted, *, classes, rows):
+    def __init__(
+        self, target: np.ndarray, predicted: np.ndarray, *, classes: np.ndarray, rows: np.ndarray
+    ):
         self.target = target
         self.predicted = predicted
         self.classes = classes
         self.rows = rows
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, rows=4, kind="bar", ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: MatrixLike,
+        y: MatrixLike,
+        *,
+        rows: Any = 4,
+        kind: str = "bar",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw what a fitted classifier predicts beside the targets.
 
         Parameters
@@ -102,8 +123,16 @@ class DistributionDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_proba, *, labels=None, rows=4, kind="bar", ax=None, **kwargs
-    ):
+        cls,
+        y_true: MatrixLike,
+        y_proba: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        rows: Any = 4,
+        kind: str = "bar",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw predictions beside the targets.
 
         Parameters
@@ -146,7 +175,7 @@ class DistributionDisplay:
         )
         return display.plot(kind=kind, ax=ax, **kwargs)
 
-    def plot(self, *, kind="bar", ax=None, **kwargs):
+    def plot(self, *, kind: str = "bar", ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw the rows.
 
         Parameters
@@ -176,7 +205,8 @@ class DistributionDisplay:
                 f'kind="ternary" shows three classes, and there are {len(self.classes)}: use '
                 'kind="bar".'
             )
-        self.target_artists_, self.predicted_artists_ = [], []
+        self.target_artists_: list[Any] = []
+        self.predicted_artists_: list[Any] = []
         if kind == "bar":
             self._plot_bars(ax, kwargs)
         else:

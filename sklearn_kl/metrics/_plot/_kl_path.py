@@ -1,12 +1,22 @@
 """Display of the cross-entropy by iteration, above the entropy of the targets."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._divergences import cross_entropy_loss, entropy
 from sklearn_kl.metrics._pairs import check_pair
 from sklearn_kl.metrics._plot._base import FLOOR_COLOR, get_axes, look
 from sklearn_kl.metrics._vote_noise import mean_class_noise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class KLPathDisplay:
@@ -63,14 +73,14 @@ class KLPathDisplay:
 
     def __init__(
         self,
-        train_cross_entropy,
+        train_cross_entropy: ArrayLike,
         *,
-        train_entropy,
-        validation_cross_entropy=None,
-        validation_entropy=None,
-        train_vote_noise=None,
-        validation_vote_noise=None,
-        estimator_name=None,
+        train_entropy: float,
+        validation_cross_entropy: ArrayLike | None = None,
+        validation_entropy: float | None = None,
+        train_vote_noise: Any = None,
+        validation_vote_noise: Any = None,
+        estimator_name: str | None = None,
     ):
         self.train_cross_entropy = train_cross_entropy
         self.train_entropy = train_entropy
@@ -82,8 +92,15 @@ class KLPathDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, *, y_val=None, proba_path=None, name=None, ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        *,
+        y_val: MatrixLike | None = None,
+        proba_path: Iterable[ArrayLike] | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the path of a fitted estimator, from its ``loss_path_``.
 
         Parameters
@@ -134,8 +151,16 @@ class KLPathDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, proba_path, *, sample_weight=None, labels=None, name=None, ax=None, **kwargs
-    ):
+        cls,
+        y_true: MatrixLike,
+        proba_path: Iterable[ArrayLike] | None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the path of any model's predictions, recorded after every iteration.
 
         Parameters
@@ -167,7 +192,7 @@ class KLPathDisplay:
         display = cls(path, train_entropy=floor, train_vote_noise=noise, estimator_name=name)
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax=None, **kwargs):
+    def plot(self, *, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw the curves and their floors.
 
         Parameters
@@ -183,7 +208,9 @@ class KLPathDisplay:
             This display.
         """
         self.ax_, self.figure_ = get_axes(ax, self)
-        self.lines_, self.floors_, self.bands_ = [], [], []
+        self.lines_: list[Any] = []
+        self.floors_: list[Any] = []
+        self.bands_: list[Any] = []
         self._draw(self.train_cross_entropy, self.train_entropy, "train", kwargs)
         self._draw_band(self.train_entropy, self.train_vote_noise, "train")
         if self.validation_cross_entropy is not None:

@@ -1,11 +1,21 @@
 """Display of mean targets against predicted probabilities, for each class."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sklearn_kl._data.classes import find_columns, unknown_labels
 from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, weighted_pair
 from sklearn_kl.metrics._plot._base import FLOOR_COLOR, class_names, get_axes, look, predict_named
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class ReliabilityDisplay:
@@ -54,7 +64,15 @@ class ReliabilityDisplay:
     True
     """
 
-    def __init__(self, predicted, observed, mass, *, classes, estimator_name=None):
+    def __init__(
+        self,
+        predicted: Sequence[np.ndarray],
+        observed: Sequence[np.ndarray],
+        mass: Sequence[np.ndarray],
+        *,
+        classes: np.ndarray,
+        estimator_name: str | None = None,
+    ):
         self.predicted = predicted
         self.observed = observed
         self.mass = mass
@@ -64,17 +82,17 @@ class ReliabilityDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: MatrixLike,
+        y: MatrixLike,
         *,
-        sample_weight=None,
-        classes=None,
-        n_bins=8,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        n_bins: int | None = 8,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the reliability of a fitted classifier.
 
         Parameters
@@ -120,17 +138,17 @@ class ReliabilityDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        y_proba,
+        y_true: MatrixLike,
+        y_proba: ArrayLike,
         *,
-        sample_weight=None,
-        labels=None,
-        classes=None,
-        n_bins=8,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        n_bins: int | None = 8,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the reliability of predictions.
 
         Parameters
@@ -178,7 +196,7 @@ class ReliabilityDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax=None, **kwargs):
+    def plot(self, *, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw a line for each class, and the diagonal.
 
         Parameters
