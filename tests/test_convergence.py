@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.special import expit, logsumexp
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_kl import KLClassifier
@@ -89,3 +89,13 @@ def test_the_end_of_a_path_is_a_fit(model):
 def value_of(clf, n_samples):
     weights = clf.coef_ if hasattr(clf, "coef_") else clf.ordinal_coef_
     return clf.cross_entropy_ + (weights**2).sum() / (2 * clf.C * n_samples)
+
+
+# Minima of an interior point method, to 1e-10.
+@pytest.mark.parametrize("C, minimum", [(1e3, 0.0116902152), (1e4, 0.0020932928)])
+def test_lasso_near_separation(C, minimum):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    clf = fit(X, y, C=C, l1_ratio=1.0)
+    value = clf.cross_entropy_ + np.abs(clf.coef_).sum() / (C * len(y))
+    assert value == pytest.approx(minimum, abs=1e-6)

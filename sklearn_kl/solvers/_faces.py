@@ -67,7 +67,7 @@ class FaceDescent:
         self._gradient, self._start, self._thresholds = gradient, start, thresholds
         self._x, self._slope, self._value = start, gradient, 0.0
         self._length = 1.0
-        self._left_over = 0.0
+        self._left_over, self._accuracy = 0.0, ACCURACY
         self.n_products = 0
 
     @property
@@ -91,14 +91,15 @@ class FaceDescent:
     @property
     def finished(self):
         """Whether the slope that is left is as small as was asked for."""
-        return self._left_over <= ACCURACY
+        return self._left_over <= self._accuracy
 
-    def run(self):
-        """Descend."""
+    def run(self, accuracy=ACCURACY, max_products=MAX_PRODUCTS):
+        """Descend until the slope is `accuracy` times what it was, or the products are used up."""
+        self._accuracy = accuracy
         slope = steepest_slope(self._x, self._slope, self._thresholds)
         first = np.linalg.norm(slope)
         self._left_over = 1.0
-        while first > 0 and self._left_over > ACCURACY and self.n_products < MAX_PRODUCTS:
+        while first > 0 and self._left_over > accuracy and self.n_products < max_products:
             before = self._value
             self._proximal_step(slope)
             self._move(self._recentre(self._x) - self._x)

@@ -13,6 +13,11 @@ SUFFICIENT = 1e-4
 MAX_HALVINGS = 30
 # A step along which the metric sees this many times the curvature there is teaches nothing.
 MIN_CURVATURE = 1e-8
+# Up to this many parameters the exact Hessian is formed, and its model minimised to this accuracy.
+FEW_PARAMETERS = 200
+THOROUGH = 1e-4
+THOROUGH_PRODUCTS = 5000
+SYMMETRIC = 1e-10
 
 
 class Identity:
@@ -176,6 +181,7 @@ class _ExactModel:
 
     def __init__(self, hessp, x, metric):
         self._hessp, self._x, self._metric = hessp, x, metric
+        self.thorough = len(x) <= FEW_PARAMETERS
 
     def restricted(self, index):
         """Return the functions product and recentre of vectors of the index's entries."""
@@ -185,7 +191,15 @@ class _ExactModel:
             whole[index] = d
             return self._hessp(self._x, whole)[index]
 
-        return product, self._metric.restricted(index).recentre
+        recentre = self._metric.restricted(index).recentre
+        if not self.thorough:
+            return product, recentre
+        matrix = np.array([product(row) for row in np.eye(len(index))])
+        # Of a Hessian with the digits of float32 no more is to be had than products tell.
+        if np.abs(matrix - matrix.T).max(initial=0.0) > SYMMETRIC * np.abs(matrix).max(initial=0.0):
+            self.thorough = False
+            return product, recentre
+        return lambda d: matrix @ d, recentre
 
 
 def _plan(model, x, gradient, thresholds):
@@ -194,7 +208,10 @@ def _plan(model, x, gradient, thresholds):
     index = np.flatnonzero((x != 0) | (slope != 0))
     product, recentre = model.restricted(index)
     descent = FaceDescent(product, recentre, gradient[index], x[index], thresholds[index])
-    descent.run()
+    if getattr(model, "thorough", False):
+        descent.run(accuracy=THOROUGH, max_products=THOROUGH_PRODUCTS)
+    else:
+        descent.run()
     step, image = np.zeros_like(x), np.zeros_like(x)
     step[index], image[index] = descent.step, descent.image
     return _Plan(step, image, descent.promise, descent.finished)
