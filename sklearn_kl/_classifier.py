@@ -235,7 +235,8 @@ class KLClassifier(CallbackSupportMixin, ParametricClassifier):
         ------
         ValueError
             If a parameter is out of range, X or y holds NaN, infinite or (y) negative values,
-            there are fewer than two classes, or all rows weigh nothing.
+            there are fewer than two classes, all rows weigh nothing, or the objective is not a
+            finite number.
 
         Warns
         -----

@@ -9,6 +9,8 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_kl import KLClassifier
+from sklearn_kl.models import LinearSoftmax, Prepared
+from sklearn_kl.solvers import LBFGS, Problem
 
 EVERY_SOLVER = ["gd", "lbfgs", "newton-cg"]
 
@@ -99,3 +101,36 @@ def test_lasso_near_separation(C, minimum):
     clf = fit(X, y, C=C, l1_ratio=1.0)
     value = clf.cross_entropy_ + np.abs(clf.coef_).sum() / (C * len(y))
     assert value == pytest.approx(minimum, abs=1e-6)
+
+
+class BelowTheBound(Problem):
+    """A function that is said to be positive, and is not."""
+
+    convex = True
+    lower_bound = 1.0
+
+    def value_and_gradient(self, theta):
+        return 0.5 + 0.5 * float(theta @ theta), theta.copy()
+
+
+def test_a_value_below_its_bound_is_never_called_converged():
+    result = LBFGS().minimize(BelowTheBound(), np.ones(2))
+    assert not result.converged
+
+
+def test_an_objective_that_is_not_finite_is_an_error():
+    X, y = load_iris(return_X_y=True)
+
+    class NeverFinite(LinearSoftmax):
+        linear_in_theta = convex = False
+
+        def prepare(self, lanes, totals):
+            return Prepared()
+
+        def logits(self, theta, X):
+            return np.full_like(super().logits(theta, X), np.nan)
+
+    clf = KLClassifier(NeverFinite(), random_state=0)
+    with pytest.raises(ValueError, match="The objective is nan where the fit ended"):
+        clf.fit(X, y)
+    assert not hasattr(clf, "coef_")

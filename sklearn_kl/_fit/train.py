@@ -184,7 +184,14 @@ def _best_of(
         found.append((result, np.array(watch.losses)))
         if result.stopped:
             break
-    return min(found, key=lambda pair: _rank(pair[0]))
+    best = min(found, key=lambda pair: _rank(pair[0]))
+    if not np.isfinite(best[0].value):
+        raise ValueError(
+            f"The objective is {best[0].value} where the fit ended, not a finite number: the "
+            "logits of the model overflow or are NaN. Rescale X or the weights, for example by "
+            "StandardScaler; of a model of your own, see what check_model says."
+        )
+    return best
 
 
 class _Watch:

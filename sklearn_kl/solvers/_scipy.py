@@ -123,8 +123,12 @@ class Descent:
 
     @property
     def converged(self):
-        """Whether the gap is at most the tolerance, or as small as rounding allows."""
-        return bool(self.gap <= max(self.tol, self.rounding))
+        """Whether the gap is at most the tolerance, or as small as rounding allows.
+
+        A value below its lower bound is wrong, by rounding or by the model, and proves nothing.
+        """
+        allowed = max(self.tol, self.rounding)
+        return bool(self.gap <= allowed and self.accepted.value >= self.lower_bound - allowed)
 
     @property
     def rounding(self):
@@ -209,7 +213,8 @@ class Descent:
 
     def judge(self, gap):
         """Set the gap, of which nothing can be below the lower bound of the value."""
-        self.gap = min(gap, self.accepted.value - self.lower_bound, self._progress())
+        excess = max(self.accepted.value - self.lower_bound, 0.0)
+        self.gap = min(gap, excess, self._progress())
 
     def _result(self, message):
         return Result(

@@ -25,7 +25,7 @@ def fitted():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 2))
     words = np.array(["no", "yes"], dtype=object)[(X[:, 0] > 0).astype(int)]
-    Y = pd.DataFrame(dict.fromkeys(("Ann", "Bob", "Cy"), words))
+    Y = pd.DataFrame({name: words.copy() for name in ("Ann", "Bob", "Cy")})
     Y.loc[10:, "Bob"] = None
     Y.loc[1:, "Cy"] = None
     return AnnotatorClassifier(annotators="confusion").fit(X, Y)

@@ -7,7 +7,6 @@ import json
 import random
 
 import pandas as pd
-from crowdkit.aggregation import DawidSkene
 
 ACCURACY = [0.9, 0.8, 0.7, 0.6, 0.5, 0.34, 0.75]
 N_ITEMS, N_CLASSES = 80, 3
@@ -29,6 +28,9 @@ def draw_votes():
 
 def main():
     """Fit until nothing changes, and write votes and posteriors."""
+    # Not at the top: the tests' collection imports this file, and needs no crowd-kit.
+    from crowdkit.aggregation import DawidSkene
+
     votes = draw_votes()
     frame = pd.DataFrame(
         [
