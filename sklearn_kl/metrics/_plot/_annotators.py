@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kl._numbers import check_whole
-from sklearn_kl.metrics._plot._base import class_names, import_pyplot
+from sklearn_kl.metrics._plot._base import get_panels, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,16 +151,25 @@ class AnnotatorConfusionDisplay:
         ValueError
             If `ax` is not one for each annotator.
         """
-        names = class_names(self.annotators)
-        self.axes_ = self._panels(ax, len(names))
+        names = short_names(self.annotators)
+        side = 1.3 + 0.35 * min(len(np.asarray(self.classes)), 10)
+        self.axes_ = get_panels(
+            ax,
+            len(names),
+            self,
+            what="annotators",
+            n_columns=_PANELS_IN_A_LINE,
+            size=(side, side + 0.2),
+        )
         self.figure_ = self.axes_[0].figure
         self.images_ = []
         numbers = np.asarray(self.n_votes).tolist()
         for panel, matrix, person, n_votes in zip(
             self.axes_, np.asarray(self.confusion), names, numbers, strict=True
         ):
-            self.images_.append(_draw_matrix(panel, matrix, class_names(self.classes), kwargs))
-            panel.set_title(f"{person} ({n_votes} vote{'' if n_votes == 1 else 's'})", fontsize=10)
+            self.images_.append(_draw_matrix(panel, matrix, short_names(self.classes), kwargs))
+            title = f"{person} ({n_votes} vote{'' if n_votes == 1 else 's'})"
+            panel.set_title(title, fontsize=10, parse_math=False)
         self._label(whole_figure=ax is None)
         return self
 
@@ -171,38 +180,10 @@ class AnnotatorConfusionDisplay:
             self.figure_.supxlabel(said, fontsize="medium")
             self.figure_.supylabel(hidden, fontsize="medium")
             if self.estimator_name is not None:
-                self.figure_.suptitle(self.estimator_name)
+                self.figure_.suptitle(self.estimator_name, parse_math=False)
         else:
             self.axes_[0].set_ylabel(hidden)
             self.axes_[-1].set_xlabel(said)
-
-    def _panels(self, ax, n_panels):
-        """Return an axes for each annotator."""
-        pyplot = import_pyplot(self)
-        if ax is None:
-            n_columns = min(n_panels, _PANELS_IN_A_LINE)
-            n_lines = -(-n_panels // n_columns)
-            side = 1.3 + 0.35 * min(len(np.asarray(self.classes)), 10)
-            figure, grid = pyplot.subplots(
-                n_lines,
-                n_columns,
-                sharex=True,
-                sharey=True,
-                squeeze=False,
-                figsize=(0.6 + side * n_columns, 0.7 + (side + 0.2) * n_lines),
-                layout="constrained",
-            )
-            for unused in grid.ravel()[n_panels:]:
-                figure.delaxes(unused)
-            for lowest in grid.ravel()[max(0, n_panels - n_columns) : n_panels]:
-                lowest.tick_params(labelbottom=True)
-            return grid.ravel()[:n_panels]
-        axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-        if len(axes) != n_panels:
-            raise ValueError(
-                f"ax has {len(axes)} axes, but {n_panels} annotators are shown: one for each."
-            )
-        return axes
 
 
 def _places(estimator, annotators):
@@ -233,8 +214,7 @@ def _draw_matrix(panel, matrix, names, kwargs):
                     column, row, f"{share:.2f}", ha="center", va="center", color=shade, fontsize=8
                 )
     slanted = max(map(len, names)) > 3
-    panel.set_xticks(
-        place, names, rotation=45 if slanted else 0, ha="right" if slanted else "center"
-    )
-    panel.set_yticks(place, names)
+    options = {"rotation": 45, "ha": "right"} if slanted else {}
+    panel.set_xticks(place, names, parse_math=False, **options)
+    panel.set_yticks(place, names, parse_math=False)
     return image

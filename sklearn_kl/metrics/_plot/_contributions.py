@@ -11,7 +11,15 @@ from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._decomposition import class_kl_contributions
 from sklearn_kl.metrics._pairs import check_pair
-from sklearn_kl.metrics._plot._base import class_names, get_axes, look, predict_named
+from sklearn_kl.metrics._plot._base import (
+    INFINITE,
+    beyond,
+    get_axes,
+    look,
+    predict_named,
+    set_title,
+    short_names,
+)
 from sklearn_kl.metrics._vote_noise import mean_class_noise
 
 if TYPE_CHECKING:
@@ -42,7 +50,8 @@ class KLContributionsDisplay:
     figure_ : matplotlib Figure
         The figure of the axes.
     bars_ : matplotlib BarContainer
-        The bars, the first class on top.
+        The bars, the first class on top. One that is infinite is hatched, and longer than all
+        others.
     noise_ : matplotlib PathCollection or None
         The marks of the noise of votes.
 
@@ -191,13 +200,17 @@ class KLContributionsDisplay:
         KLContributionsDisplay
             This display.
         """
-        self.ax_, self.figure_ = get_axes(ax, self)
-        names = class_names(self.classes)
+        names = short_names(self.classes)
+        self.ax_, self.figure_ = get_axes(ax, self, height=1.2 + 0.22 * len(names))
         rows = np.arange(len(names))
-        self.bars_ = self.ax_.barh(
-            rows, self.contributions, **({"color": look(0).color, "height": 0.7} | kwargs)
-        )
-        self.ax_.bar_label(self.bars_, fmt="%#.3g", padding=3, fontsize="small")
+        infinite = np.isinf(self.contributions)
+        widths = np.where(infinite, beyond(self.contributions), self.contributions)
+        options = {"color": look(0).color, "height": 0.7} | kwargs
+        self.bars_ = self.ax_.barh(rows, widths, **options)
+        for bar, endless in zip(self.bars_, infinite, strict=True):
+            bar.set_hatch("//" if endless else None)
+        numbers = [INFINITE if np.isinf(each) else f"{each:#.3g}" for each in self.contributions]
+        self.ax_.bar_label(self.bars_, numbers, padding=3, fontsize="small")
         self.noise_ = None
         if self.vote_noise is not None:
             self.noise_ = self.ax_.scatter(
@@ -209,15 +222,18 @@ class KLContributionsDisplay:
                 zorder=3,
             )
         self.ax_.margins(x=0.12)
-        self.ax_.set_yticks(rows, names)
-        self.ax_.invert_yaxis()
-        total = float(np.sum(self.contributions))
+        small = {"fontsize": "small"} if len(names) > 15 else {}
+        self.ax_.set_yticks(rows, names, parse_math=False, **small)
+        self.ax_.set_ylim(len(names) - 0.4, -0.6)
+        self.ax_.set(xlabel="Contribution to the KL divergence (nats)", ylabel="Class")
+        set_title(self.ax_, self._title())
+        return self
+
+    def _title(self):
         source = "targets" if self.noise_ is None else "votes"
-        title = f"KL divergence from the {source} {total:.3g} nats"
+        title = f"KL divergence from the {source} {np.sum(self.contributions):.3g} nats"
         if self.estimator_name is not None:
             title = f"{self.estimator_name}: {title}"
         if self.noise_ is not None:
-            noise = float(np.sum(self.vote_noise))
-            title += f"\nmarks: what their number explains, {noise:.3g}"
-        self.ax_.set(xlabel="Contribution to the KL divergence (nats)", ylabel="Class", title=title)
-        return self
+            title += f"\nmarks: what their number explains, {np.sum(self.vote_noise):.3g}"
+        return title

@@ -10,7 +10,14 @@ from numpy.typing import ArrayLike
 from sklearn_kl._data.rows import check_row_order
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._decomposition import kl_decomposition
-from sklearn_kl.metrics._plot._base import COLORS, get_axes, predict_named
+from sklearn_kl.metrics._plot._base import (
+    COLORS,
+    INFINITE,
+    beyond,
+    get_axes,
+    predict_named,
+    short_names,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +43,9 @@ class KLDecompositionDisplay:
     """Stacked bars of the terms of the cross-entropy, a bar for each model.
 
     A negative term within bins is drawn to the left of zero; the terms sum to the cross-entropy,
-    which the axes name at the end of the bar. For counts of votes, the part of the grouping term
-    that their number explains is a part of its own: no more than there is of it.
+    which the axes name at the end of the bar. An infinite one ends beyond all that are finite. For
+    counts of votes, the part of the grouping term that their number explains is a part of its own:
+    no more than there is of it.
 
     Parameters
     ----------
@@ -192,35 +200,40 @@ class KLDecompositionDisplay:
         KLDecompositionDisplay
             This display.
         """
-        self.ax_, self.figure_ = get_axes(ax, self)
         parts = list(self.decompositions.values())
+        self.ax_, self.figure_ = get_axes(ax, self, height=1.5 + 0.4 * len(parts))
         rows = np.arange(len(parts))
+        terms = np.array([[_shown(part)[term] for term in _LABELS] for part in parts])
+        endless = beyond(np.where(np.isfinite(terms), terms, 0.0).sum(axis=1))
         above, below = np.zeros(len(parts)), np.zeros(len(parts))
         self.bars_ = {}
-        for term in _LABELS:
-            values = np.array([_shown(part)[term] for part in parts])
+        for term, values in zip(_LABELS, terms.T, strict=True):
             if np.abs(values).max() < 1e-12:
                 continue
             left = np.where(values >= 0, above, below)
+            # An infinite term ends beyond all finite sums, where the number says what it is.
+            widths = np.where(np.isinf(values), endless - left, values)
             options = {"height": 0.6, "edgecolor": "white", "label": _LABELS[term], **_FILL[term]}
-            self.bars_[term] = self.ax_.barh(rows, values, left=left, **(options | kwargs))
-            above, below = above + np.maximum(values, 0), below + np.minimum(values, 0)
-        for row, part in enumerate(parts):
+            self.bars_[term] = self.ax_.barh(rows, widths, left=left, **(options | kwargs))
+            above, below = above + np.maximum(widths, 0), below + np.minimum(widths, 0)
+        # Set, since edges that stacked bars share would allow no margin for the numbers.
+        self.ax_.set_xlim(1.12 * below.min(), 1.15 * above.max())
+        self._label_axes(rows, above)
+        return self
+
+    def _label_axes(self, rows, ends):
+        for row, part in enumerate(self.decompositions.values()):
+            infinite = np.isinf(part.cross_entropy)
             self.ax_.annotate(
-                f"{part.cross_entropy:#.3g}",
-                (above[row], row),
+                INFINITE if infinite else f"{part.cross_entropy:#.3g}",
+                (ends[row], row),
                 xytext=(4, 0),
                 textcoords="offset points",
                 va="center",
             )
-        self._label_axes(rows)
-        return self
-
-    def _label_axes(self, rows):
         self.ax_.axvline(0, color="black", linewidth=0.8)
-        self.ax_.set_yticks(rows, [str(name) for name in self.decompositions])
+        self.ax_.set_yticks(rows, short_names(list(self.decompositions)), parse_math=False)
         self.ax_.invert_yaxis()
-        self.ax_.margins(x=0.12)  # room for the numbers at the ends of the bars
         self.ax_.set_xlabel("Cross-entropy (nats)")
         self.ax_.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize="small"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,22 +9,24 @@ from numpy.typing import ArrayLike
 
 from sklearn_kl._data import simplex
 from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._numbers import check_whole
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, distributions
 from sklearn_kl.metrics._plot._base import (
     FLOOR_COLOR,
     PREDICTED_COLOR,
     TARGET_COLOR,
-    class_names,
     get_axes,
-    import_pyplot,
+    get_panels,
     predict_named,
+    short_names,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
+# Names below the bars of a panel; of more classes every second or third has room.
+_MOST_TICKS = 40
 _HEIGHT = np.sqrt(3) / 2
 # Corners of the triangle of three classes: left, right, top.
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, _HEIGHT]])
@@ -161,12 +162,11 @@ class DistributionDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown, or "ternary" for another number of classes than three; if `ax`
-            is not one for each row.
+            If `kind` is unknown, or "ternary" for another number of classes than three; if `rows`
+            are not among the rows; if `ax` is not one for each row.
         """
         targets, proba = check_pair(y_true, y_proba, labels, None)
-        is_number = isinstance(rows, Integral)
-        rows = np.arange(min(rows, targets.n_samples)) if is_number else np.asarray(rows)
+        rows = _check_rows(rows, targets.n_samples)
         display = cls(
             distributions(targets, slice(None))[rows],
             proba[rows],
@@ -214,9 +214,19 @@ class DistributionDisplay:
         return self
 
     def _plot_bars(self, ax, kwargs):
-        self.axes_ = self._panels(ax)
+        names, place = short_names(self.classes), np.arange(len(self.classes))
+        width = min(max(3.2, 0.5 + 0.16 * len(names)), 7.0)
+        longest = max(map(len, names))
+        self.axes_ = get_panels(
+            ax,
+            len(self.rows),
+            self,
+            what="rows",
+            n_columns=2 if width < 5 else 1,
+            size=(width, 2.1),
+            names_height=0.3 + 0.07 * longest,
+        )
         self.figure_ = self.axes_[0].figure
-        names, place = class_names(self.classes), np.arange(len(self.classes))
         divergence = simplex.kl_divergence(self.target, self.predicted)
         for panel, p, q, row, kl in zip(
             self.axes_, self.target, self.predicted, self.rows, divergence, strict=True
@@ -229,43 +239,16 @@ class DistributionDisplay:
             self.predicted_artists_.append(
                 panel.bar(place + 0.2, q, **(predicted | {"label": "predicted"} | bars))
             )
-            panel.set_title(f"row {row}: KL {kl:.3g} nats", fontsize="medium")
-            slanted = max(map(len, names)) > 3
-            panel.set_xticks(
-                place, names, rotation=45 if slanted else 0, ha="right" if slanted else "center"
-            )
+            what = "unlabelled" if np.isnan(kl) else f"KL {kl:.3g} nats"
+            panel.set_title(f"row {row}: {what}", fontsize="medium")
+            _name_bars(panel, names)
         self.axes_[0].set_ylabel("Probability")
         self.axes_[0].legend(fontsize="small")
-
-    def _panels(self, ax):
-        """Return an axes for each row."""
-        n_rows = len(self.rows)
-        pyplot = import_pyplot(self)
-        if ax is None:
-            n_columns = min(n_rows, 2)
-            n_lines = -(-n_rows // n_columns)
-            size = (3.2 * n_columns, 0.6 + 2.1 * n_lines)
-            figure, grid = pyplot.subplots(
-                n_lines,
-                n_columns,
-                sharey=True,
-                sharex=True,
-                squeeze=False,
-                figsize=size,
-                layout="constrained",
-            )
-            for unused in grid.ravel()[n_rows:]:
-                figure.delaxes(unused)
-            return grid.ravel()[:n_rows]
-        axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-        if len(axes) != n_rows:
-            raise ValueError(f"ax has {len(axes)} axes, but {n_rows} rows are shown: one for each.")
-        return axes
 
     def _plot_triangle(self, ax, kwargs):
         panel, self.figure_ = get_axes(ax, self)
         self.axes_ = np.array([panel], dtype=object)
-        _draw_triangle(panel, class_names(self.classes))
+        _draw_triangle(panel, short_names(self.classes))
         start, end = self.target @ _CORNERS, self.predicted @ _CORNERS
         for tail, head in zip(start, end, strict=True):
             panel.annotate(
@@ -278,7 +261,35 @@ class DistributionDisplay:
         self.predicted_artists_ += panel.plot(
             *end.T, **({"color": PREDICTED_COLOR, "marker": "^", "label": "predicted"} | options)
         )
-        panel.legend(loc="upper left", fontsize="small", frameon=False)
+        panel.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize="small", frameon=False
+        )
+
+
+def _check_rows(rows, n_samples):
+    """Return the numbers of the rows to show."""
+    if np.ndim(rows) == 0:
+        return np.arange(min(check_whole(rows, "rows"), n_samples))
+    numbers = np.asarray(rows)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers):
+        raise ValueError(f"rows must be a whole number or a list of row numbers, got {rows!r}.")
+    outside = numbers[(numbers < 0) | (numbers >= n_samples)]
+    if len(outside):
+        raise ValueError(f"rows has {outside[:10].tolist()}, but there are {n_samples} rows.")
+    return numbers
+
+
+def _name_bars(panel, names):
+    """Name the classes below their bars."""
+    step = -(-len(names) // _MOST_TICKS)
+    names = names[::step]
+    longest = max(map(len, names))
+    options: dict = {"rotation": 0, "ha": "center"}
+    if len(names) > 12 or longest > 12:
+        options = {"rotation": 90, "ha": "center", "fontsize": "x-small"}
+    elif longest > 3:
+        options = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    panel.set_xticks(step * np.arange(len(names)), names, parse_math=False, **options)
 
 
 def _draw_triangle(panel, names):
@@ -290,18 +301,18 @@ def _draw_triangle(panel, names):
             others = np.delete(np.arange(3), k)
             ends = share * _CORNERS[k] + (1 - share) * _CORNERS[others]
             panel.plot(*ends.T, color="#D9D9D9", linewidth=0.8, zorder=0)
-    for name, corner, (dx, align) in zip(
-        names, _CORNERS, [(-6, "right"), (6, "left"), (0, "center")], strict=True
-    ):
+    for name, corner in zip(names, _CORNERS, strict=True):
         top = corner[1] > 0
         panel.annotate(
             name,
             corner,
-            xytext=(dx, 6 if top else -4),
+            xytext=(0, 6 if top else -6),
             textcoords="offset points",
-            ha=align,
+            ha="center",
             va="bottom" if top else "top",
+            parse_math=False,
         )
     panel.set_aspect("equal")
-    panel.margins(0.12)
+    # Room for the half of the names that sticks out.
+    panel.margins(0.12 + 0.01 * max(map(len, names)), 0.15)
     panel.set_axis_off()

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._divergences import cross_entropy_loss, entropy
 from sklearn_kl.metrics._pairs import check_pair
-from sklearn_kl.metrics._plot._base import FLOOR_COLOR, get_axes, look
+from sklearn_kl.metrics._plot._base import FLOOR_COLOR, get_axes, look, set_title
 from sklearn_kl.metrics._vote_noise import mean_class_noise
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class KLPathDisplay:
 
     The distance from a curve to its floor is the KL divergence from the targets given. For counts
     of votes, the band above the floor is what the number of votes explains of it: a model that is
-    the truth is at its upper edge, and one that is below follows the votes of the sample.
+    the truth is at its upper edge, and one that is below follows the votes of the sample. Where
+    the cross-entropy is infinite the curve has a gap, and an arrow at the upper edge.
 
     Parameters
     ----------
@@ -216,7 +217,8 @@ class KLPathDisplay:
         if self.validation_cross_entropy is not None:
             self._draw(self.validation_cross_entropy, self.validation_entropy, "validation", kwargs)
             self._draw_band(self.validation_entropy, self.validation_vote_noise, "validation")
-        self.ax_.set(xlabel="Iteration", ylabel="Cross-entropy (nats)", title=self.estimator_name)
+        self.ax_.set(xlabel="Iteration", ylabel="Cross-entropy (nats)")
+        set_title(self.ax_, self.estimator_name)
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.legend()
         return self
@@ -228,6 +230,14 @@ class KLPathDisplay:
         options = {"color": style.color, "marker": style.marker, "markersize": 4} | kwargs
         lines = self.ax_.plot(iterations, path, label=label, **options)
         self.lines_.extend(lines)
+        infinite = np.isinf(path)
+        if infinite.any():
+            # At the upper edge, wherever that comes to lie; the line leaves a gap.
+            arrows = {"marker": "^", "linestyle": "none", "markersize": 9}
+            top = self.ax_.get_xaxis_transform()
+            height = np.full(infinite.sum(), 0.97)
+            color = lines[0].get_color()
+            self.ax_.plot(iterations[infinite], height, color=color, transform=top, **arrows)
         # The floor has the colour of its curve, so that the eye subtracts the right one.
         self.floors_.append(
             self.ax_.axhline(

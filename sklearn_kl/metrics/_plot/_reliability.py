@@ -10,9 +10,29 @@ from numpy.typing import ArrayLike
 
 from sklearn_kl._data.classes import find_columns, unknown_labels
 from sklearn_kl._data.rows import check_row_order
+from sklearn_kl._numbers import check_whole
 from sklearn_kl._typing import MatrixLike
 from sklearn_kl.metrics._pairs import check_pair, weighted_pair
-from sklearn_kl.metrics._plot._base import FLOOR_COLOR, class_names, get_axes, look, predict_named
+from sklearn_kl.metrics._plot._base import (
+    FLOOR_COLOR,
+    draw_legend,
+    get_axes,
+    get_panels,
+    look,
+    predict_named,
+    set_title,
+    short_names,
+)
+
+# Lines that one legend has room for; more classes get axes of their own.
+_MOST_LINES = 10
+# The same class of another model: its colour and marker in another style.
+_OTHER_MODELS: tuple[dict, ...] = (
+    {},
+    {"linestyle": "--", "markerfacecolor": "white"},
+    {"linestyle": ":", "fillstyle": "left"},
+    {"linestyle": "-.", "fillstyle": "bottom"},
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +60,9 @@ class ReliabilityDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes.
+        The axes, or the first of them.
+    axes_ : ndarray of matplotlib Axes
+        All axes: with more than 10 classes each has its own, unless axes are given.
     figure_ : matplotlib Figure
         The figure of the axes.
     lines_ : list of matplotlib Line2D
@@ -111,8 +133,9 @@ class ReliabilityDisplay:
             Number of bins of about the same mass.
         name : str, default=None
             Name of the model; None takes that of its class.
-        ax : matplotlib Axes, default=None
-            Axes to draw into; None makes a figure.
+        ax : matplotlib Axes or array of Axes, default=None
+            Axes to draw into, one for all classes or for each; None makes a figure. Several models
+            can share axes.
         **kwargs : dict
             Passed to the lines.
 
@@ -167,8 +190,9 @@ class ReliabilityDisplay:
             Number of bins of about the same mass.
         name : str, default=None
             Name of the model.
-        ax : matplotlib Axes, default=None
-            Axes to draw into; None makes a figure.
+        ax : matplotlib Axes or array of Axes, default=None
+            Axes to draw into, one for all classes or for each; None makes a figure. Several models
+            can share axes.
         **kwargs : dict
             Passed to the lines.
 
@@ -182,6 +206,7 @@ class ReliabilityDisplay:
         ValueError
             If one of `classes` is not among the classes.
         """
+        check_whole(n_bins, "n_bins")
         known = check_pair(y_true, y_proba, labels, sample_weight)[0].classes
         p, q, weight, _ = weighted_pair(y_true, y_proba, labels, sample_weight)
         columns = _shown(known, classes)
@@ -201,8 +226,9 @@ class ReliabilityDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw into; None makes a figure.
+        ax : matplotlib Axes or array of Axes, default=None
+            Axes to draw into, one for all classes or for each; None makes a figure. Several models
+            can share axes.
         **kwargs : dict
             Passed to the lines.
 
@@ -211,26 +237,92 @@ class ReliabilityDisplay:
         ReliabilityDisplay
             This display.
         """
-        self.ax_, self.figure_ = get_axes(ax, self)
-        (self.diagonal_,) = self.ax_.plot(
-            [0, 1], [0, 1], color=FLOOR_COLOR, linestyle=":", label="perfectly calibrated"
-        )
+        self.axes_ = self._get_axes(ax)
+        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+        self.diagonal_, *_ = [_draw_diagonal(panel) for panel in self.axes_]
+        names = short_names(self.classes)
+        model = len({line.kl_model for line in _curves(self.ax_)})
+        style = _OTHER_MODELS[model % len(_OTHER_MODELS)]
         self.lines_ = []
-        for k, name in enumerate(class_names(self.classes)):
-            options = {**vars(look(k)), "markersize": 5, "label": name} | kwargs
-            self.lines_ += self.ax_.plot(self.predicted[k], self.observed[k], **options)
-        top = 1.05 * max(np.max(np.concatenate([*self.predicted, *self.observed])), 1e-3)
-        limits = (-0.02 * top, min(top, 1.02))
-        self.ax_.set(
-            xlabel="Mean predicted probability",
-            ylabel="Mean target",
-            title=self.estimator_name,
-            xlim=limits,
-            ylim=limits,
-            aspect="equal",
-        )
-        self.ax_.legend(title="Class", fontsize="small")
+        for k, panel in enumerate(np.broadcast_to(self.axes_, len(names))):
+            options = {**vars(look(k)), **style, "markersize": 5, "label": names[k]} | kwargs
+            lines = panel.plot(self.predicted[k], self.observed[k], **options)
+            for line in lines:
+                line.kl_model, line.kl_class = model, names[k]
+                line.kl_estimator = self.estimator_name
+            self.lines_ += lines
+        self._set_limits()
+        if len(self.axes_) > 1:
+            self._label_panels()
+        else:
+            self._label_axes()
         return self
+
+    def _get_axes(self, ax):
+        """Return the axes for all classes, or one for each."""
+        n_shown = len(self.classes)
+        axes = None if ax is None else np.asarray(ax, dtype=object).ravel()
+        if (axes is None and n_shown > _MOST_LINES) or (axes is not None and len(axes) != 1):
+            n_columns = min(8, int(np.ceil(np.sqrt(n_shown))))
+            return get_panels(
+                axes, n_shown, self, what="classes", n_columns=n_columns, size=(1.5, 1.6)
+            )
+        return np.array([get_axes(None if axes is None else axes[0], self)[0]], dtype=object)
+
+    def _set_limits(self):
+        curves = [line for panel in self.axes_ for line in _curves(panel)]
+        top = 1.05 * max(*(np.max(line.get_xydata()) for line in curves), 1e-3)
+        for panel in self.axes_:
+            limits = (-0.02 * top, min(top, 1.02))
+            panel.set(xlim=limits, ylim=limits, aspect="equal")
+
+    def _label_panels(self):
+        for panel, name in zip(self.axes_, short_names(self.classes, 16), strict=True):
+            panel.set_title(name, parse_math=False, fontsize="x-small")
+        self.figure_.supxlabel("Mean predicted probability", fontsize="medium")
+        self.figure_.supylabel("Mean target", fontsize="medium")
+        if self.estimator_name is not None:
+            self.figure_.suptitle(self.estimator_name, parse_math=False, fontsize="medium")
+
+    def _label_axes(self):
+        self.ax_.set(xlabel="Mean predicted probability", ylabel="Mean target")
+        curves = _curves(self.ax_)
+        alone = len({line.kl_model for line in curves}) == 1
+        # The title names one model, the legend each of several.
+        self.ax_.set_title("")
+        set_title(self.ax_, self.estimator_name if alone else None)
+        entries = [line.kl_class if alone else _class_and_model(line) for line in curves]
+        draw_legend(
+            self.ax_,
+            [self.diagonal_, *curves],
+            ["perfectly calibrated", *entries],
+            title="Class",
+            fontsize="small" if len(entries) < _MOST_LINES else "x-small",
+            # Where curves along the diagonal leave most room.
+            loc="upper left",
+        )
+
+
+def _draw_diagonal(panel):
+    """Return the line of perfect calibration, drawn if it is not there yet."""
+    for line in panel.lines:
+        if hasattr(line, "kl_diagonal"):
+            return line
+    style = {"color": FLOOR_COLOR, "linestyle": ":", "label": "perfectly calibrated"}
+    (line,) = panel.plot([0, 1], [0, 1], **style)
+    line.kl_diagonal = True
+    return line
+
+
+def _curves(panel):
+    """Return the lines of classes that this display and earlier ones drew into the axes."""
+    return [line for line in panel.lines if hasattr(line, "kl_model")]
+
+
+def _class_and_model(line):
+    name = line.kl_estimator
+    model = f"model {line.kl_model + 1}" if name is None else short_names([name])[0]
+    return f"{line.kl_class}, {model}"
 
 
 def _shown(known, classes):
