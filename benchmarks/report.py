@@ -149,28 +149,47 @@ def plot(stem, name, results):
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import LogLocator, NullFormatter
 
     fig, ax = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
-    for peer, (colour, marker, line) in STYLES.items():
-        lines = results.get(peer, [])
-        fits = [entry["fit"] for entry in lines if "fit" in entry]
-        if not fits:
-            continue
-        # The fit that was repeated counts with its median, as in the table.
-        chosen = summarise(name, lines)
-        chosen["seconds"] /= PROBLEMS[name].n_fits
-        fits = [chosen if fit["tol"] == chosen["tol"] else fit for fit in fits]
-        fits.sort(key=lambda fit: -fit["tol"])
-        ax.plot(
-            [fit["seconds"] for fit in fits],
-            [max(fit["gap"], 1e-12) for fit in fits],
-            color=colour,
-            marker=marker,
-            linestyle=line,
-            markersize=5,
-            label=PEERS[peer].title + ("" if PEERS[peer].penalised else " *"),
-        )
+    for peer, style in STYLES.items():
+        if fits := _curve(name, results.get(peer, [])):
+            _draw_curve(ax, peer, fits, style)
+    _label_axes(ax, name)
+    fig.legend(loc="outside right upper", fontsize="small", frameon=False)
+    path = PLOTS / f"{name}.png" if stem == "full" else RESULTS / f"{stem}-{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fig.savefig(path, dpi=120)
+    plt.close(fig)
+
+
+def _curve(name, lines):
+    """Return the fits of a peer by falling tolerance."""
+    fits = [entry["fit"] for entry in lines if "fit" in entry]
+    if not fits:
+        return []
+    # The fit that was repeated counts with its median, as in the table.
+    chosen = summarise(name, lines)
+    chosen["seconds"] /= PROBLEMS[name].n_fits
+    fits = [chosen if fit["tol"] == chosen["tol"] else fit for fit in fits]
+    return sorted(fits, key=lambda fit: -fit["tol"])
+
+
+def _draw_curve(ax, peer, fits, style):
+    colour, marker, line = style
+    ax.plot(
+        [fit["seconds"] for fit in fits],
+        [max(fit["gap"], 1e-12) for fit in fits],
+        color=colour,
+        marker=marker,
+        linestyle=line,
+        markersize=5,
+        label=PEERS[peer].title + ("" if PEERS[peer].penalised else " *"),
+    )
+
+
+def _label_axes(ax, name):
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     ax.axhline(GOAL, color="0.6", linewidth=1)
     ax.set(
         xscale="log",
@@ -183,11 +202,6 @@ def plot(stem, name, results):
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_title(fill(f"({name}) {PROBLEMS[name].title}", 56), loc="left", fontsize="medium")
-    fig.legend(loc="outside right upper", fontsize="small", frameon=False)
-    path = PLOTS / f"{name}.png" if stem == "full" else RESULTS / f"{stem}-{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fig.savefig(path, dpi=120)
-    plt.close(fig)
 
 
 def main(stem):

@@ -8,7 +8,7 @@ Two reasons why annotators disagree, and what is lost if one is taken for the ot
   as unsure as they are; a joint model of the classifier and of a confusion matrix for each
   annotator finds them out;
 - items are ambiguous, and every vote is a draw from a distribution. Then counts are right, and the
-  joint model explains what is real disagreement as errors, and is far too sure.
+  joint model explains what is real disagreement as errors, and is badly overconfident.
 
 ``AnnotatorClassifier`` compares the two by votes on items that were held out, and takes the one
 under which they are more likely. The votes are simulated, so that every model can be judged by its

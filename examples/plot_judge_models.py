@@ -11,7 +11,7 @@ KL divergence from them comes from their number alone.
 # %%
 # Three models
 # ------------
-# One with a penalty, one without on few rows and too many features, which is too sure of itself,
+# One with a penalty, one without on few rows and too many features, which is overconfident,
 # and the latter with a temperature fitted to rows of its own.
 import warnings
 
@@ -39,7 +39,7 @@ train, tune, test = slice(0, 80), slice(80, 400), slice(400, None)
 penalised = KLClassifier(C=0.1).fit(X[train], votes[train])
 too_sure = KLClassifier(C=1e3).fit(X[train], votes[train])
 scaled = TemperatureScaler(FrozenEstimator(too_sure)).fit(X[tune], votes[tune])
-models = {"penalised": penalised, "too sure": too_sure, "too sure, scaled": scaled}
+models = {"penalised": penalised, "overconfident": too_sure, "overconfident, scaled": scaled}
 print(f"temperature {scaled.temperature_:.2f}")
 
 # %%
@@ -60,7 +60,7 @@ KLDecompositionDisplay.from_estimator(models, X[test], votes[test])
 # Is the difference real?
 # -----------------------
 # Both models are judged on the same rows, so the interval is about their difference alone.
-for name in ("too sure", "too sure, scaled"):
+for name in ("overconfident", "overconfident, scaled"):
     result = compare_kl(
         votes[test],
         penalised.predict_proba(X[test]),
@@ -77,7 +77,7 @@ for name in ("too sure", "too sure, scaled"):
 # -----------
 # On the diagonal, what is predicted is what the annotators say.
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained")
-for ax, name in zip(axes, ("too sure", "too sure, scaled"), strict=True):
+for ax, name in zip(axes, ("overconfident", "overconfident, scaled"), strict=True):
     ReliabilityDisplay.from_estimator(models[name], X[test], votes[test], name=name, ax=ax)
 
 # %%
@@ -98,7 +98,7 @@ print(f"best on validation rows after {best} of {too_sure.n_iter_} iterations")
 # %%
 # Classes and rows
 # ----------------
-KLContributionsDisplay.from_estimator(too_sure, X[test], votes[test], name="too sure")
+KLContributionsDisplay.from_estimator(too_sure, X[test], votes[test], name="overconfident")
 DistributionDisplay.from_estimator(too_sure, X[test], votes[test])
 DistributionDisplay.from_estimator(scaled, X[test], votes[test], rows=20, kind="ternary")
 plt.show()
