@@ -119,6 +119,11 @@ class Lanes:
         mass = np.concatenate([block.targets.mass[::step] for block in blocks])
         return np.concatenate([block.X[::step] for block in blocks]), mass
 
+    def are_constant(self, columns: np.ndarray) -> np.ndarray:
+        """Say of every one of some columns of X whether all its values are the same."""
+        highest, lowest = self.sum(Extremes(columns))
+        return highest.values == -lowest.values
+
     @property
     def dtype(self) -> np.dtype:
         """The dtype to work in."""
@@ -152,6 +157,24 @@ class Largest:
 
     def __iadd__(self, other: "Largest") -> "Largest":
         return Largest(np.maximum(self.values, other.values))
+
+
+@dataclass(frozen=True, eq=False)
+class Extremes:
+    """Work on a lane: the largest values, and the largest of the negated ones, of some columns."""
+
+    columns: np.ndarray
+
+    def __call__(self, lane: Lane) -> tuple[Largest, Largest]:
+        """Return one Largest of each kind, of shape (n_columns,)."""
+        highest = Largest(np.full(len(self.columns), -np.inf))
+        lowest = Largest(np.full(len(self.columns), -np.inf))
+        for block in lane:
+            some = block.stored[:, self.columns]
+            some = some.toarray() if sp.issparse(some) else some
+            highest += Largest(some.max(axis=0))
+            lowest += Largest(-some.min(axis=0))
+        return highest, lowest
 
 
 def deal_lanes(

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -174,7 +174,6 @@ class LabelTargets(Targets):
     """
 
     codes: np.ndarray
-    matrix: ClassVar[None] = None
 
     def take(self, rows: slice | np.ndarray) -> Self:
         """Return the targets of some rows; those of consecutive ones are views."""
@@ -225,7 +224,6 @@ class MatrixTargets(Targets):
     """
 
     matrix: Any
-    codes: ClassVar[None] = None
 
     def take(self, rows: slice | np.ndarray) -> Self:
         """Return the targets of some rows; those of consecutive ones are views."""

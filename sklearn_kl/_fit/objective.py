@@ -16,7 +16,7 @@ distributions or counts.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,11 @@ class Objective(Problem):
         value, gradient = self._mean_loss_and_gradient(theta)
         self.penalty.add_gradient(theta, out=gradient)
         return value + self.penalty.value(theta), gradient
+
+    @cached_property
+    def constant_features(self) -> np.ndarray:
+        """Which features have the same value in all rows: ndarray of bool, looked up once."""
+        return self.lanes.are_constant(np.arange(self.model.n_features))
 
     @property
     def has_curvature(self) -> bool:

@@ -57,20 +57,17 @@ class LinearRoots:
     @cached_property
     def frame(self):
         """Preconditioner that centres and scales the features by the rows that can still change."""
-        mean, unit, _ = self._centred
-        return Whitening(self._model, unit, None, mean, 1.0)
-
-    @cached_property
-    def fixed(self):
-        """Parameters that stay where they are: weights of constant features, by an intercept."""
-        constant = np.repeat(self._centred[2], self._model.n_logits)
-        return np.pad(constant, (0, self._model.n_params - len(constant)))
-
-    @cached_property
-    def _centred(self):
-        return _centre(
+        mean, unit = _centre(
             self._objective, self._spread, self._model.fit_intercept, self._model.n_logits
         )
+        return Whitening(self._model, unit, None, mean, 1.0)
+
+    @property
+    def fixed(self):
+        """Parameters that stay where they are: weights of constant features, by an intercept."""
+        constant = self._objective.constant_features & self._model.fit_intercept
+        constant = np.repeat(constant, self._model.n_logits)
+        return np.pad(constant, (0, self._model.n_params - len(constant)))
 
     def rows(self, block):
         """Rows of A for a block of rows of X: shape (any, n_params)."""
@@ -186,18 +183,14 @@ class OrdinalRoots:
     @cached_property
     def frame(self):
         """OrdinalFrame that centres and scales the features by the rows that can change."""
-        mean, unit, _ = self._centred
+        mean, unit = _centre(self._objective, lambda block: self._weights(block).sum(0), True, 1)
         return OrdinalFrame(self._model, mean, unit)
 
-    @cached_property
+    @property
     def fixed(self):
         """Parameters that stay where they are: weights of constant features."""
-        constant = self._centred[2]
+        constant = self._objective.constant_features
         return np.pad(constant, (0, self._model.n_params - len(constant)))
-
-    @cached_property
-    def _centred(self):
-        return _centre(self._objective, lambda block: self._weights(block).sum(0), True, 1)
 
     def rows(self, block):
         """Rows of A for a block of rows of X: shape (any, n_params)."""
@@ -273,13 +266,9 @@ def all_blocks(lanes):
 
 
 def _centre(objective, spread, centred, n_columns):
-    """Return mean and size of the features over rows that weigh ``spread(block)``.
-
-    The third result says which features are constant, for a model that is centred.
-    """
+    """Return mean and size of the features over rows that weigh ``spread(block)``."""
     total, n_features = 0.0, objective.model.n_features
     first, size = np.zeros(n_features), np.zeros(n_features)
-    low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     for block in all_blocks(objective.lanes):
         weight = spread(block)
         total += weight.sum()
@@ -287,14 +276,12 @@ def _centre(objective, spread, centred, n_columns):
         X = _canonical(block.X) if sp.issparse(block.X) else np.ascontiguousarray(block.X)
         first += X.T @ weight
         size += abs(X).T @ weight
-        np.minimum(low, _dense(X.min(axis=0)), out=low)
-        np.maximum(high, _dense(X.max(axis=0)), out=high)
     mean = first / total if centred and total > 0 else np.zeros(n_features)
     unit = np.where(size > 0, size / (total or 1.0), 1.0)
     # Of columns so small that the penalty leaves them no weight, its own unit: no row overflows.
     penalty = objective.penalty.curvature(objective.model.n_params)[: n_features * n_columns]
     floor = TINY * np.sqrt(penalty.reshape(n_features, -1).max(axis=1))
-    return mean, np.maximum(unit, floor), (low == high) & centred
+    return mean, np.maximum(unit, floor)
 
 
 def _canonical(X):
@@ -304,10 +291,6 @@ def _canonical(X):
     X = X.copy()
     X.sum_duplicates()
     return X
-
-
-def _dense(row):
-    return row.toarray().ravel() if sp.issparse(row) else row
 
 
 def _design(X, mean, unit, weight):

@@ -127,22 +127,7 @@ def _lost_to_cancellation(mean, shift, scale, second, dtype):
 def _constant(lanes, deviation, mean):
     """Columns of which all values are the same, among those whose deviation may be rounding."""
     columns = np.flatnonzero((deviation < 1e-12 * np.abs(mean)) | (deviation == 0))
-    if not columns.size:
-        return columns
-    highest, lowest = lanes.sum(partial(_lane_extremes, columns=columns))
-    return columns[highest.values == -lowest.values]
-
-
-def _lane_extremes(lane, columns):
-    """Return the largest values, and the largest of the negated ones, of some columns."""
-    highest = Largest(np.full(len(columns), -np.inf))
-    lowest = Largest(np.full(len(columns), -np.inf))
-    for block in lane:
-        some = block.stored[:, columns]
-        some = some.toarray() if sp.issparse(some) else some
-        highest += Largest(some.max(axis=0))
-        lowest += Largest(-some.min(axis=0))
-    return highest, lowest
+    return columns[lanes.are_constant(columns)] if columns.size else columns
 
 
 def _pilot(lanes, centred):
